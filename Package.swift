@@ -1,0 +1,43 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is built with the same strict settings: data races, unsafe memory, leaking imports and
+/// any warning are errors.
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A Swift library of this package; its dependencies are listed from the nearest room down.
+func room(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// The tests of one room, with the fixtures that stand beside them.
+func tests(of name: String, _ dependencies: Target.Dependency..., fixtures: Bool = false) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: [.byName(name: name)] + dependencies,
+        exclude: fixtures ? ["Fixtures"] : [],
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "straightedge",
+    dependencies: [
+        // Subcommands, typed options, help texts and shell completions, as Swift's own tools have them.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+        room("Tensors"),
+        room("Compute", "Tensors", "COpenBLAS"),
+        room("Checkpoints", "Tensors"),
+        room("Tokenizers", "Checkpoints"),
+        tests(of: "Checkpoints", "Tensors", fixtures: true),
+        tests(of: "Tokenizers", "Checkpoints", fixtures: true),
+    ],
+    swiftLanguageModes: [.v6]
+)
