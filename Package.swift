@@ -34,10 +34,9 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
         room("Tensors"),
         room("Compute", "Tensors", "COpenBLAS"),
-        room("Checkpoints", "Tensors"),
-        room("Tokenizers", "Checkpoints"),
-        tests(of: "Checkpoints", "Tensors", fixtures: true),
-        tests(of: "Tokenizers", "Checkpoints", fixtures: true),
+        room("Conformance", "Compute", "Tensors"),
+        tests(of: "Tensors"),
+        tests(of: "Compute", "Conformance", "Tensors"),
     ],
     swiftLanguageModes: [.v6]
 )

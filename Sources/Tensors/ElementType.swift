@@ -2,6 +2,7 @@
 ///
 /// Plain types store one element at a time. Block types (GGUF) store `blockElementCount` consecutive elements of a
 /// row together with their scale; the layouts are those of ggml's `block_q4_0` and its siblings.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 public enum ElementType: String, Sendable, Hashable, CaseIterable {
     case float64 = "F64"
     case float32 = "F32"

@@ -1,0 +1,165 @@
+public import Tensors
+
+/// What a device can do: the contract between the checked front (`Device`) and the arithmetic behind it.
+///
+/// A backend trusts its arguments: shapes, element types, owners and empties have been checked. Matrices are
+/// row-major; `(rows, columns)` names the shape of an argument. Operations may be called from several lanes at once.
+package protocol Backend: Sendable {
+    var identifier: DeviceIdentifier { get }
+
+    /// The matrix library and the kernel set it chose.
+    var libraryDescription: String { get }
+
+    // MARK: Lanes
+
+    /// How many slabs are worked on at the same time.
+    var laneCount: Int { get }
+    /// Calls `body(task, lane)` for every task; at any moment a lane works on one task only.
+    func concurrently(_ taskCount: Int, _ body: @Sendable (_ task: Int, _ lane: Int) -> Void)
+
+    // MARK: Memory
+
+    func allocate(byteCount: Int, purpose: String) throws(ComputeError) -> Storage
+    /// Copies host memory into a contiguous tensor.
+    func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor)
+    /// Copies a contiguous tensor into host memory.
+    func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer)
+    func copy(_ source: Tensor, to destination: Tensor)
+    func fillZero(_ tensor: Tensor)
+
+    // MARK: Forward pass
+
+    /// Decodes `bytes`, whole blocks of `elementType`, to float32; `result` is contiguous.
+    func decode(_ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor)
+    /// result[i, :] = decoded row `rows[i]` of a table of `elementType` with `result.columns` columns.
+    func gatherRows(_ table: UnsafeRawBufferPointer, elementType: ElementType, rows: [Int32], into result: Tensor)
+    /// result = x / sqrt(mean(x²) + epsilon) ⊙ weight, row by row.
+    func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor)
+    /// result = a · b (or a · bᵀ), added to result where `accumulates`.
+    func product(
+        _ a: Tensor, _ b: Tensor, transposesA: Bool, transposesB: Bool, scale: Double, accumulates: Bool,
+        into result: Tensor)
+    /// x += bias, row by row.
+    func addBias(_ bias: Tensor, to x: Tensor)
+    /// Rotates the first `2·rotation.columns` elements of every head of x (tokens, heads · headWidth) in place.
+    func rotate(_ x: Tensor, cosines: Tensor, sines: Tensor, positions: [Int32], headWidth: Int, layout: RotaryLayout)
+    /// Causal softmax attention over packed sequences.
+    func attention(
+        query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, scale: Float,
+        into result: Tensor)
+    /// result = silu(gateUp[:, ..<m]) ⊙ gateUp[:, m...].
+    func gatedSiLU(_ gateUp: Tensor, into result: Tensor)
+    /// result = a - b.
+    func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor)
+    /// The first row that holds a NaN or an infinity.
+    func firstNonFiniteRow(_ x: Tensor) -> Int?
+
+    // MARK: Moments
+
+    /// Gathers the rows of x and of the target, shifted, into panels, and adds their column sums and squares.
+    func gatherPanels(_ pair: StreamPair, rows: [Int32], shifts: PanelShifts, into panels: Panels)
+    /// gram += xᵀx (upper triangle) and cross += xᵀt in float64; see `Device.addCrossProducts`.
+    func addCrossProducts(_ panels: Panels, rowCount: Int, gram: Tensor, cross: Tensor)
+    /// result[i] = (‖x‖, ‖y‖, ‖y - x‖, x·y) of row i, in float64.
+    func rowStatistics(_ x: Tensor, _ y: Tensor, into result: Tensor)
+
+    // MARK: Dense linear algebra in float64
+
+    /// a += scale · x·yᵀ.
+    func addOuterProduct(_ x: Tensor, _ y: Tensor, scale: Double, to a: Tensor)
+    /// a[i, j] ← rows[i] · a[i, j] · columns[j]; a nil factor is 1.
+    func scale(_ a: Tensor, rows: Tensor?, columns: Tensor?)
+    /// a[i, i] for all i.
+    func diagonal(of a: Tensor) -> [Double]
+    /// a[i, i] ← value.
+    func fillDiagonal(of a: Tensor, with value: Double)
+    /// Copies the upper triangle of a square matrix into its lower one.
+    func mirrorUpperTriangle(_ a: Tensor)
+    /// Σ aᵢⱼ · bᵢⱼ.
+    func innerProduct(_ a: Tensor, _ b: Tensor) -> Double
+    /// y += scale · x, element by element.
+    func addScaled(_ x: Tensor, scale: Double, to y: Tensor)
+    /// Factors a symmetric positive definite matrix a = L·Lᵀ in place (lower triangle); returns the order of the first
+    /// leading minor that is not positive definite, counted from 1, or 0.
+    func choleskyFactor(_ a: Tensor) throws(ComputeError) -> Int
+    /// b ← L⁻¹·b, or L⁻ᵀ·b where `transposes`, with L from `choleskyFactor`.
+    func solveTriangular(_ factor: Tensor, transposes: Bool, _ b: Tensor)
+    /// Eigenvalues of the symmetric matrix a, ascending; a is overwritten, its row i by eigenvector i.
+    func symmetricEigen(_ a: Tensor) throws(ComputeError) -> [Double]
+    /// Singular values, descending; a is overwritten.
+    func singularValues(_ a: Tensor) throws(ComputeError) -> [Double]
+    /// y = a·x with the symmetric matrix a, of which the upper triangle is read.
+    func symmetricProduct(_ a: Tensor, _ x: Tensor, into y: Tensor)
+}
+
+/// How the pairs of a rotary embedding lie in a head of width w.
+public enum RotaryLayout: Sendable, Hashable {
+    /// Element i is paired with i + w/2 (Hugging Face's LLaMA).
+    case halves
+    /// Element 2i is paired with 2i + 1 (GGUF's `llama` files, GPT-J).
+    case interleaved
+}
+
+/// The heads of grouped-query attention: query head h reads key head h / (queries / keys).
+public struct AttentionHeads: Sendable, Hashable {
+    public let queryCount: Int
+    public let keyCount: Int
+    public let width: Int
+
+    public init(queryCount: Int, keyCount: Int, width: Int) {
+        self.queryCount = queryCount
+        self.keyCount = keyCount
+        self.width = width
+    }
+
+    /// Query heads that share one key head.
+    public var groupCount: Int { queryCount / keyCount }
+}
+
+/// Which of the two quantities with the same fit residual is accumulated: the one of smaller norm keeps more digits.
+public enum MomentTarget: String, Sendable, Hashable {
+    /// B = Y - X, what the layer adds to the stream.
+    case contribution
+    /// Y, the stream that leaves the layer.
+    case output
+}
+
+/// Rows of the stream entering (x) and leaving (y) a layer, both (tokens, width) float32.
+public struct StreamPair: Sendable {
+    public let x: Tensor
+    public let y: Tensor
+    public let target: MomentTarget
+
+    public init(x: Tensor, y: Tensor, target: MomentTarget) {
+        self.x = x
+        self.y = y
+        self.target = target
+    }
+}
+
+/// First estimates of the column means, (width) float32 each, which are subtracted before products are formed.
+public struct PanelShifts: Sendable {
+    public let x: Tensor
+    public let target: Tensor
+
+    public init(x: Tensor, target: Tensor) {
+        self.x = x
+        self.target = target
+    }
+}
+
+/// Gathered, shifted rows and their running sums.
+public struct Panels: Sendable {
+    /// (capacity, width), float32 or float64.
+    public let x: Tensor
+    /// (capacity, width), of the same element type.
+    public let target: Tensor
+    /// (3, width) float64: column sums of x, of the target, and of the target's squares.
+    public let sums: Tensor
+
+    public init(x: Tensor, target: Tensor, sums: Tensor) {
+        self.x = x
+        self.target = target
+        self.sums = sums
+    }
+}

@@ -1,0 +1,183 @@
+public import Tensors
+
+/// The operations of a forward pass. All are float32 unless said otherwise; `(tokens, width)` names a shape.
+extension Device {
+    /// Decodes stored elements to float32.
+    ///
+    /// - Parameters:
+    ///   - bytes: Exactly the stored bytes of `result.shape.count` elements.
+    ///   - elementType: How they are stored: F64, F32, F16, BF16 or a block type.
+    ///   - result: Contiguous float32.
+    public func decode(_ bytes: RawSpan, elementType: ElementType, into result: Tensor) throws(ComputeError) {
+        try check(result, "result", .float32, in: "decode")
+        try checkContiguous(result, "result", in: "decode")
+        guard elementType.byteCount(of: result.shape.count) == bytes.byteCount else {
+            throw .shape(
+                operation: "decode", operand: "result",
+                expected: "the elements of \(bytes.byteCount) bytes of \(elementType.rawValue)", got: result.shape)
+        }
+        unsafe bytes.withUnsafeBytes { unsafe backend.decode($0, elementType: elementType, into: result) }
+    }
+
+    /// result[i, :] = decoded row `rows[i]` of a stored table: the embedding lookup.
+    ///
+    /// - Parameters:
+    ///   - table: A stored matrix (rows, width), row-major.
+    ///   - elementType: How the table is stored.
+    ///   - result: (rows.count, width).
+    public func gatherRows(
+        _ table: RawSpan, elementType: ElementType, rows: [Int32], into result: Tensor
+    ) throws(ComputeError) {
+        try check(result, "result", .float32, in: "gatherRows")
+        try check(result, "result", rows: rows.count, in: "gatherRows")
+        guard let rowByteCount = elementType.byteCount(of: result.columns), rowByteCount > 0,
+            table.byteCount.isMultiple(of: rowByteCount)
+        else {
+            throw .shape(
+                operation: "gatherRows", operand: "result",
+                expected: "rows of whole blocks of \(elementType.rawValue)", got: result.shape)
+        }
+        let rowCount = table.byteCount / rowByteCount
+        if let row = rows.first(where: { $0 < 0 || Int($0) >= rowCount }) {
+            throw .index(operation: "gatherRows", index: Int(row), count: rowCount)
+        }
+        unsafe table.withUnsafeBytes {
+            unsafe backend.gatherRows($0, elementType: elementType, rows: rows, into: result)
+        }
+    }
+
+    /// Root-mean-square normalization: result = x / sqrt(mean(x²) + epsilon) ⊙ weight, row by row
+    /// (Zhang and Sennrich 2019).
+    ///
+    /// - Parameters:
+    ///   - x: (tokens, width).
+    ///   - weight: (width).
+    ///   - result: (tokens, width); may be `x`.
+    public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) throws(ComputeError) {
+        try check(x, "x", .float32, in: "rmsNorm")
+        try check(weight, "weight", .float32, in: "rmsNorm")
+        try check(weight, "weight", rows: 1, columns: x.columns, in: "rmsNorm")
+        try check(result, "result", .float32, in: "rmsNorm")
+        try check(result, "result", rows: x.rows, columns: x.columns, in: "rmsNorm")
+        backend.rmsNorm(x, weight: weight, epsilon: epsilon, into: result)
+    }
+
+    /// result = scale · op(a) · op(b), added to what result holds where `accumulates`. Float32 or float64.
+    ///
+    /// - Parameters:
+    ///   - a: (m, k), or (k, m) where `transposesA`.
+    ///   - b: (k, n), or (n, k) where `transposesB`; weights of a checkpoint are (outputs, inputs) and transposed.
+    ///   - result: (m, n); must not overlap a or b.
+    public func product(
+        _ a: Tensor, _ b: Tensor, transposesA: Bool = false, transposesB: Bool = false, scale: Double = 1,
+        accumulates: Bool = false, into result: Tensor
+    ) throws(ComputeError) {
+        guard a.elementType == .float32 || a.elementType == .float64 else {
+            throw .elementType(operation: "product", operand: "a", expected: "F32 or F64", got: a.elementType)
+        }
+        try check(a, "a", nil, in: "product")
+        try check(b, "b", a.elementType, in: "product")
+        try check(result, "result", a.elementType, in: "product")
+        let (m, k) = transposesA ? (a.columns, a.rows) : (a.rows, a.columns)
+        let n = transposesB ? b.rows : b.columns
+        try check(b, "b", rows: transposesB ? n : k, columns: transposesB ? k : n, in: "product")
+        try check(result, "result", rows: m, columns: n, in: "product")
+        if m == 0 || n == 0 { return }
+        backend.product(
+            a, b, transposesA: transposesA, transposesB: transposesB, scale: scale, accumulates: accumulates,
+            into: result)
+    }
+
+    /// x += bias, row by row; x is (tokens, width), bias (width).
+    public func addBias(_ bias: Tensor, to x: Tensor) throws(ComputeError) {
+        try check(x, "x", .float32, in: "addBias")
+        try check(bias, "bias", .float32, in: "addBias")
+        try check(bias, "bias", rows: 1, columns: x.columns, in: "addBias")
+        backend.addBias(bias, to: x)
+    }
+
+    /// Rotary position embedding in place (Su et al. 2021).
+    ///
+    /// - Parameters:
+    ///   - x: (tokens, heads · headWidth).
+    ///   - cosines: (positions, pairs): cosine of position · frequency; `sines` likewise.
+    ///   - positions: The position of each token in its sequence.
+    ///   - headWidth: Width of a head; its first 2·pairs elements are rotated.
+    public func rotate(
+        _ x: Tensor, cosines: Tensor, sines: Tensor, positions: [Int32], headWidth: Int, layout: RotaryLayout
+    ) throws(ComputeError) {
+        try check(x, "x", .float32, in: "rotate")
+        try check(cosines, "cosines", .float32, in: "rotate")
+        try check(sines, "sines", .float32, in: "rotate")
+        try check(sines, "sines", rows: cosines.rows, columns: cosines.columns, in: "rotate")
+        try check(x, "x", rows: positions.count, in: "rotate")
+        guard headWidth > 0, x.columns.isMultiple(of: headWidth), 2 * cosines.columns <= headWidth else {
+            throw .shape(
+                operation: "rotate", operand: "x", expected: "heads of width \(headWidth) ≥ \(2 * cosines.columns)",
+                got: x.shape)
+        }
+        if let position = positions.first(where: { $0 < 0 || Int($0) >= cosines.rows }) {
+            throw .index(operation: "rotate", index: Int(position), count: cosines.rows)
+        }
+        backend.rotate(
+            x, cosines: cosines, sines: sines, positions: positions, headWidth: headWidth, layout: layout)
+    }
+
+    /// Causal grouped-query attention: softmax(scale · q kᵀ) v within each of the packed sequences.
+    ///
+    /// - Parameters:
+    ///   - query: (tokens, queryCount · width).
+    ///   - key: (tokens, keyCount · width); `value` likewise.
+    ///   - lengths: Tokens of each sequence, in order; their sum is the number of tokens.
+    ///   - result: (tokens, queryCount · width); must not overlap the others.
+    public func attention(
+        query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, scale: Float,
+        into result: Tensor
+    ) throws(ComputeError) {
+        guard heads.keyCount > 0, heads.width > 0, heads.queryCount.isMultiple(of: heads.keyCount) else {
+            throw .shape(
+                operation: "attention", operand: "heads", expected: "query heads in whole groups",
+                got: [heads.queryCount, heads.keyCount, heads.width])
+        }
+        guard lengths.allSatisfy({ $0 >= 0 }), lengths.reduce(0, +) == query.rows else {
+            throw .shape(
+                operation: "attention", operand: "query", expected: "\(lengths.reduce(0, +)) tokens", got: query.shape)
+        }
+        for (tensor, operand, headCount) in [
+            (query, "query", heads.queryCount), (key, "key", heads.keyCount), (value, "value", heads.keyCount),
+            (result, "result", heads.queryCount),
+        ] {
+            try check(tensor, operand, .float32, in: "attention")
+            try check(tensor, operand, rows: query.rows, columns: headCount * heads.width, in: "attention")
+        }
+        backend.attention(
+            query: query, key: key, value: value, lengths: lengths, heads: heads, scale: scale, into: result)
+    }
+
+    /// SwiGLU's gate (Shazeer 2020): result = silu(gate) ⊙ up, silu(z) = z / (1 + exp(-z)).
+    ///
+    /// - Parameters:
+    ///   - gateUp: (tokens, 2·m): gate in the first m columns, up in the rest.
+    ///   - result: (tokens, m).
+    public func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError) {
+        try check(gateUp, "gateUp", .float32, in: "gatedSiLU")
+        try check(result, "result", .float32, in: "gatedSiLU")
+        try check(gateUp, "gateUp", rows: result.rows, columns: 2 * result.columns, in: "gatedSiLU")
+        backend.gatedSiLU(gateUp, into: result)
+    }
+
+    /// result = a - b, all (tokens, width); result may be a or b.
+    public func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
+        for (tensor, operand) in [(a, "a"), (b, "b"), (result, "result")] {
+            try check(tensor, operand, .float32, in: "subtract")
+            try check(tensor, operand, rows: a.rows, columns: a.columns, in: "subtract")
+        }
+        backend.subtract(a, b, into: result)
+    }
+
+    /// The first row of x that holds a NaN or an infinity, or nil.
+    public func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int? {
+        try check(x, "x", .float32, in: "firstNonFiniteRow")
+        return backend.firstNonFiniteRow(x)
+    }
+}

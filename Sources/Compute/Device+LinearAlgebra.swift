@@ -1,0 +1,132 @@
+public import Tensors
+
+/// Dense linear algebra in float64. Column-major routines see row-major matrices as their transposes; that is met
+/// behind the backend, and nowhere else.
+extension Device {
+    /// y += scale · x, element by element; both float64 and contiguous, of the same shape.
+    public func addScaled(_ x: Tensor, scale: Double = 1, to y: Tensor) throws(ComputeError) {
+        try check(x, "x", .float64, in: "addScaled")
+        try check(y, "y", .float64, in: "addScaled")
+        try check(y, "y", rows: x.rows, columns: x.columns, in: "addScaled")
+        try checkContiguous(x, "x", in: "addScaled")
+        try checkContiguous(y, "y", in: "addScaled")
+        backend.addScaled(x, scale: scale, to: y)
+    }
+
+    /// a += scale · x·yᵀ.
+    ///
+    /// - Parameters:
+    ///   - x: (m).
+    ///   - y: (n).
+    ///   - a: (m, n).
+    public func addOuterProduct(_ x: Tensor, _ y: Tensor, scale: Double, to a: Tensor) throws(ComputeError) {
+        try check(a, "a", .float64, in: "addOuterProduct")
+        for (tensor, operand, count) in [(x, "x", a.rows), (y, "y", a.columns)] {
+            try check(tensor, operand, .float64, in: "addOuterProduct")
+            try check(tensor, operand, rows: 1, columns: count, in: "addOuterProduct")
+        }
+        backend.addOuterProduct(x, y, scale: scale, to: a)
+    }
+
+    /// a[i, j] ← rows[i] · a[i, j] · columns[j].
+    ///
+    /// - Parameters:
+    ///   - a: (m, n).
+    ///   - rows: (m), or nil for ones.
+    ///   - columns: (n), or nil for ones.
+    public func scale(_ a: Tensor, rows: Tensor?, columns: Tensor?) throws(ComputeError) {
+        try check(a, "a", .float64, in: "scale")
+        for (tensor, operand, count) in [(rows, "rows", a.rows), (columns, "columns", a.columns)] {
+            guard let tensor else { continue }
+            try check(tensor, operand, .float64, in: "scale")
+            try check(tensor, operand, rows: 1, columns: count, in: "scale")
+        }
+        backend.scale(a, rows: rows, columns: columns)
+    }
+
+    /// The elements a[i, i] of a square matrix.
+    public func diagonal(of a: Tensor) throws(ComputeError) -> [Double] {
+        try checkSquare(a, "a", in: "diagonal")
+        return backend.diagonal(of: a)
+    }
+
+    /// a[i, i] ← value, for a square matrix.
+    public func fillDiagonal(of a: Tensor, with value: Double) throws(ComputeError) {
+        try checkSquare(a, "a", in: "fillDiagonal")
+        backend.fillDiagonal(of: a, with: value)
+    }
+
+    /// Copies the upper triangle of a square matrix into its lower one.
+    public func mirrorUpperTriangle(_ a: Tensor) throws(ComputeError) {
+        try checkSquare(a, "a", in: "mirrorUpperTriangle")
+        backend.mirrorUpperTriangle(a)
+    }
+
+    /// The Frobenius inner product Σ aᵢⱼ · bᵢⱼ of two contiguous tensors of the same shape.
+    public func innerProduct(_ a: Tensor, _ b: Tensor) throws(ComputeError) -> Double {
+        for (tensor, operand) in [(a, "a"), (b, "b")] {
+            try check(tensor, operand, .float64, in: "innerProduct")
+            try check(tensor, operand, rows: a.rows, columns: a.columns, in: "innerProduct")
+            try checkContiguous(tensor, operand, in: "innerProduct")
+        }
+        return backend.innerProduct(a, b)
+    }
+
+    /// Factors a symmetric positive definite matrix a = L·Lᵀ in place.
+    ///
+    /// - Parameter a: (n, n) float64; its lower triangle is read and becomes L. The upper triangle is left as it was.
+    /// - Returns: 0, or the order (from 1) of the first leading minor that is not positive definite.
+    public func choleskyFactor(_ a: Tensor) throws(ComputeError) -> Int {
+        try checkSquare(a, "a", in: "choleskyFactor")
+        return try backend.choleskyFactor(a)
+    }
+
+    /// b ← L⁻¹·b, or L⁻ᵀ·b where `transposes`.
+    ///
+    /// - Parameters:
+    ///   - factor: L, (n, n), from `choleskyFactor`.
+    ///   - b: (n, m).
+    public func solveTriangular(_ factor: Tensor, transposes: Bool, _ b: Tensor) throws(ComputeError) {
+        try checkSquare(factor, "factor", in: "solveTriangular")
+        try check(b, "b", .float64, in: "solveTriangular")
+        try check(b, "b", rows: factor.rows, in: "solveTriangular")
+        backend.solveTriangular(factor, transposes: transposes, b)
+    }
+
+    /// Eigenvalues of a symmetric matrix, ascending.
+    ///
+    /// - Parameter a: (n, n), of which the upper triangle is read; on return its row i is eigenvector i.
+    /// - Throws: `ComputeError.routine` where the iteration does not converge.
+    public func symmetricEigen(_ a: Tensor) throws(ComputeError) -> [Double] {
+        try checkSquare(a, "a", in: "symmetricEigen")
+        return try backend.symmetricEigen(a)
+    }
+
+    /// Singular values, descending.
+    ///
+    /// - Parameter a: (m, n); overwritten.
+    /// - Throws: `ComputeError.routine` where the iteration does not converge.
+    public func singularValues(_ a: Tensor) throws(ComputeError) -> [Double] {
+        try check(a, "a", .float64, in: "singularValues")
+        return try backend.singularValues(a)
+    }
+
+    /// y = a·x with a symmetric matrix.
+    ///
+    /// - Parameters:
+    ///   - a: (n, n), of which the upper triangle is read.
+    ///   - x: (n); `y` likewise, another tensor.
+    public func symmetricProduct(_ a: Tensor, _ x: Tensor, into y: Tensor) throws(ComputeError) {
+        try checkSquare(a, "a", in: "symmetricProduct")
+        for (tensor, operand) in [(x, "x"), (y, "y")] {
+            try check(tensor, operand, .float64, in: "symmetricProduct")
+            try check(tensor, operand, rows: 1, columns: a.rows, in: "symmetricProduct")
+        }
+        backend.symmetricProduct(a, x, into: y)
+    }
+
+    private func checkSquare(_ a: Tensor, _ operand: String, in operation: String) throws(ComputeError) {
+        try check(a, operand, .float64, in: operation)
+        try check(a, operand, rows: a.columns, in: operation)
+    }
+}

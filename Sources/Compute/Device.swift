@@ -1,0 +1,211 @@
+import Synchronization
+public import Tensors
+
+/// Where tensors live and arithmetic happens: the checked front of a backend.
+///
+/// Every operation checks shapes, element types and owners once and throws `ComputeError`; what is behind it trusts.
+/// A device is always an argument, never a default.
+public final class Device: Sendable {
+    package let backend: any Backend
+
+    package init(backend: any Backend) {
+        self.backend = backend
+    }
+
+    /// Names that `named(_:)` knows.
+    public static let knownNames = ["host"]
+
+    /// The device of that name.
+    ///
+    /// - Throws: `ComputeError.unknownDevice`.
+    public static func named(_ name: String) throws(ComputeError) -> Device {
+        guard name == "host" else { throw .unknownDevice(name: name, known: knownNames) }
+        return host()
+    }
+
+    /// The CPU: OpenBLAS, LAPACK and Swift loops on every core that this process may use.
+    ///
+    /// - Parameter laneCount: Slabs worked on at the same time; the number of granted cores if nil.
+    public static func host(laneCount: Int? = nil) -> Device {
+        Device(backend: HostBackend(laneCount: laneCount ?? HostResources.grantedCoreCount()))
+    }
+
+    public var identifier: DeviceIdentifier { backend.identifier }
+    public var name: String { identifier.name }
+
+    /// The matrix library behind the device and the kernel set it chose for this processor.
+    public var libraryDescription: String { backend.libraryDescription }
+
+    /// How many slabs are worked on at the same time; each lane brings its own workspace.
+    public var laneCount: Int { backend.laneCount }
+
+    /// Calls `body(task, lane)` for every task in `0..<taskCount`, on all lanes at once.
+    ///
+    /// - Throws: The error of the first task, in order, that failed; tasks not yet begun then are not begun.
+    public func concurrently<Failure: Error>(
+        _ taskCount: Int, _ body: @Sendable (_ task: Int, _ lane: Int) throws(Failure) -> Void
+    ) throws(Failure) {
+        let firstFailure = Mutex<(task: Int, error: Failure)?>(nil)
+        backend.concurrently(taskCount) { task, lane in
+            if firstFailure.withLock({ $0 != nil }) { return }
+            do throws(Failure) {
+                try body(task, lane)
+            } catch {
+                firstFailure.withLock { failure in
+                    if failure.map({ task < $0.task }) ?? true { failure = (task, error) }
+                }
+            }
+        }
+        if let failure = firstFailure.withLock({ $0 }) { throw failure.error }
+    }
+}
+
+// MARK: Memory
+
+extension Device {
+    /// A tensor whose elements are not set.
+    ///
+    /// - Throws: `ComputeError.outOfMemory`, which names `purpose`.
+    public func makeTensor(_ shape: Shape, _ elementType: ElementType, for purpose: String) throws(ComputeError)
+        -> Tensor
+    {
+        guard let byteCount = elementType.byteCount(of: shape.count) else {
+            throw .shape(
+                operation: "makeTensor", operand: purpose, expected: "whole blocks of \(elementType.rawValue)",
+                got: shape)
+        }
+        let storage = try backend.allocate(byteCount: byteCount, purpose: purpose)
+        return Tensor(storage: storage, shape: shape, elementType: elementType)
+    }
+
+    /// A tensor of zeros.
+    public func makeZeros(_ shape: Shape, _ elementType: ElementType, for purpose: String) throws(ComputeError)
+        -> Tensor
+    {
+        let tensor = try makeTensor(shape, elementType, for: purpose)
+        backend.fillZero(tensor)
+        return tensor
+    }
+
+    /// A float32 tensor with these values.
+    public func makeTensor(_ values: [Float], _ shape: Shape, for purpose: String) throws(ComputeError) -> Tensor {
+        try makeTensor(copying: values, shape, .float32, for: purpose)
+    }
+
+    /// A float64 tensor with these values.
+    public func makeTensor(_ values: [Double], _ shape: Shape, for purpose: String) throws(ComputeError) -> Tensor {
+        try makeTensor(copying: values, shape, .float64, for: purpose)
+    }
+
+    private func makeTensor<Element: BitwiseCopyable>(
+        copying values: [Element], _ shape: Shape, _ elementType: ElementType, for purpose: String
+    ) throws(ComputeError) -> Tensor {
+        guard values.count == shape.count else {
+            throw .shape(operation: "makeTensor", operand: purpose, expected: "\(values.count) elements", got: shape)
+        }
+        let tensor = try makeTensor(shape, elementType, for: purpose)
+        unsafe values.withUnsafeBytes { unsafe backend.write($0, to: tensor) }
+        return tensor
+    }
+
+    /// The elements of a float32 tensor, row by row.
+    public func floats(of tensor: Tensor) throws(ComputeError) -> [Float] {
+        try values(of: tensor, .float32, zero: 0)
+    }
+
+    /// The elements of a float64 tensor, row by row.
+    public func doubles(of tensor: Tensor) throws(ComputeError) -> [Double] {
+        try values(of: tensor, .float64, zero: 0)
+    }
+
+    private func values<Element: BitwiseCopyable>(
+        of tensor: Tensor, _ elementType: ElementType, zero: Element
+    ) throws(ComputeError) -> [Element] {
+        try check(tensor, "tensor", elementType, in: "read")
+        var values = [Element](repeating: zero, count: tensor.shape.count)
+        if tensor.isContiguous {
+            unsafe values.withUnsafeMutableBytes { unsafe backend.read(tensor, into: $0) }
+            return values
+        }
+        let stride = tensor.columns * MemoryLayout<Element>.stride
+        unsafe values.withUnsafeMutableBytes { bytes in
+            for row in 0..<tensor.rows {
+                unsafe backend.read(
+                    tensor.rows(row..<row + 1), into: .init(rebasing: bytes[row * stride..<(row + 1) * stride]))
+            }
+        }
+        return values
+    }
+
+    /// Overwrites a contiguous tensor with bytes of the same count.
+    public func write(_ bytes: RawSpan, to tensor: Tensor) throws(ComputeError) {
+        try check(tensor, "tensor", nil, in: "write")
+        guard tensor.isContiguous, bytes.byteCount == tensor.elementType.byteCount(of: tensor.shape.count) else {
+            throw .shape(operation: "write", operand: "tensor", expected: "\(bytes.byteCount) bytes", got: tensor.shape)
+        }
+        unsafe bytes.withUnsafeBytes { unsafe backend.write($0, to: tensor) }
+    }
+
+    /// Overwrites a contiguous float64 tensor with as many values.
+    public func write(_ values: [Double], to tensor: Tensor) throws(ComputeError) {
+        try check(tensor, "tensor", .float64, in: "write")
+        guard tensor.isContiguous, values.count == tensor.shape.count else {
+            throw .shape(operation: "write", operand: "tensor", expected: "\(values.count) elements", got: tensor.shape)
+        }
+        unsafe values.withUnsafeBytes { unsafe backend.write($0, to: tensor) }
+    }
+
+    /// Copies the bytes of a contiguous tensor into host memory of the same count.
+    public func read(_ tensor: Tensor, into bytes: inout MutableRawSpan) throws(ComputeError) {
+        try check(tensor, "tensor", nil, in: "read")
+        guard tensor.isContiguous, bytes.byteCount == tensor.elementType.byteCount(of: tensor.shape.count) else {
+            throw .shape(operation: "read", operand: "tensor", expected: "\(bytes.byteCount) bytes", got: tensor.shape)
+        }
+        unsafe bytes.withUnsafeMutableBytes { unsafe backend.read(tensor, into: $0) }
+    }
+
+    /// Copies a tensor to one of the same shape and element type.
+    public func copy(_ source: Tensor, to destination: Tensor) throws(ComputeError) {
+        try check(source, "source", nil, in: "copy")
+        try check(destination, "destination", source.elementType, in: "copy")
+        try check(destination, "destination", rows: source.rows, columns: source.columns, in: "copy")
+        backend.copy(source, to: destination)
+    }
+
+    public func fillZero(_ tensor: Tensor) throws(ComputeError) {
+        try check(tensor, "tensor", nil, in: "fillZero")
+        backend.fillZero(tensor)
+    }
+}
+
+// MARK: Checks
+
+extension Device {
+    func check(_ tensor: Tensor, _ operand: String, _ elementType: ElementType?, in operation: String)
+        throws(ComputeError)
+    {
+        guard tensor.storage.owner == identifier else {
+            throw .otherDevice(
+                operation: operation, operand: operand, expected: identifier, got: tensor.storage.owner)
+        }
+        if let elementType, tensor.elementType != elementType {
+            throw .elementType(
+                operation: operation, operand: operand, expected: elementType.rawValue, got: tensor.elementType)
+        }
+    }
+
+    func check(
+        _ tensor: Tensor, _ operand: String, rows: Int? = nil, columns: Int? = nil, in operation: String
+    ) throws(ComputeError) {
+        guard rows ?? tensor.rows == tensor.rows, columns ?? tensor.columns == tensor.columns else {
+            let expected = "(\(rows.map(String.init) ?? "any"), \(columns.map(String.init) ?? "any"))"
+            throw .shape(operation: operation, operand: operand, expected: expected, got: tensor.shape)
+        }
+    }
+
+    func checkContiguous(_ tensor: Tensor, _ operand: String, in operation: String) throws(ComputeError) {
+        guard tensor.isContiguous else {
+            throw .shape(operation: operation, operand: operand, expected: "contiguous rows", got: tensor.shape)
+        }
+    }
+}

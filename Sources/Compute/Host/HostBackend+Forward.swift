@@ -1,0 +1,137 @@
+import COpenBLAS
+package import Tensors
+
+extension HostBackend {
+    /// Elements decoded by one task: enough to hide the cost of dealing it out.
+    private static let decodeTaskElementCount = 1 << 16
+
+    package func decode(_ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor) {
+        guard let address = bytes.baseAddress else { return }
+        nonisolated(unsafe) let source = unsafe address
+        let count = result.shape.count
+        nonisolated(unsafe) let output = unsafe result.floats
+        let taskElementCount = HostBackend.decodeTaskElementCount
+        lanes((count + taskElementCount - 1) / taskElementCount) { task, _ in
+            let begin = task * taskElementCount
+            let byteOffset = begin / elementType.blockElementCount * elementType.blockByteCount
+            unsafe BlockDecoding.decode(
+                elementType, source + byteOffset, into: output + begin, count: min(taskElementCount, count - begin))
+        }
+    }
+
+    package func gatherRows(
+        _ table: UnsafeRawBufferPointer, elementType: ElementType, rows: [Int32], into result: Tensor
+    ) {
+        guard let source = table.baseAddress else { return }
+        let rowByteCount = result.columns / elementType.blockElementCount * elementType.blockByteCount
+        for (i, row) in rows.enumerated() {
+            unsafe BlockDecoding.decode(
+                elementType, source + Int(row) * rowByteCount, into: result.floats + i * result.leadingDimension,
+                count: result.columns)
+        }
+    }
+
+    package func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) {
+        let width = x.columns
+        let weights = unsafe weight.floats
+        for row in 0..<x.rows {
+            let input = unsafe x.floats + row * x.leadingDimension
+            let output = unsafe result.floats + row * result.leadingDimension
+            let sumOfSquares = unsafe Loops.dot(input, input, width)
+            let factor = 1 / (sumOfSquares / Float(width) + epsilon).squareRoot()
+            for i in 0..<width { unsafe output[i] = unsafe input[i] * factor * weights[i] }
+        }
+    }
+
+    package func product(
+        _ a: Tensor, _ b: Tensor, transposesA: Bool, transposesB: Bool, scale: Double, accumulates: Bool,
+        into result: Tensor
+    ) {
+        let k = Int32(transposesA ? a.rows : a.columns)
+        let (m, n) = (Int32(result.rows), Int32(result.columns))
+        let transposeA = transposesA ? CblasTrans : CblasNoTrans
+        let transposeB = transposesB ? CblasTrans : CblasNoTrans
+        let leading = (Int32(a.leadingDimension), Int32(b.leadingDimension), Int32(result.leadingDimension))
+        if a.elementType == .float32 {
+            unsafe cblas_sgemm(
+                CblasRowMajor, transposeA, transposeB, m, n, k, Float(scale), a.floats, leading.0, b.floats, leading.1,
+                accumulates ? 1 : 0, result.floats, leading.2)
+        } else {
+            unsafe cblas_dgemm(
+                CblasRowMajor, transposeA, transposeB, m, n, k, scale, a.doubles, leading.0, b.doubles, leading.1,
+                accumulates ? 1 : 0, result.doubles, leading.2)
+        }
+    }
+
+    package func addBias(_ bias: Tensor, to x: Tensor) {
+        let addend = unsafe bias.floats
+        for row in 0..<x.rows {
+            let output = unsafe x.floats + row * x.leadingDimension
+            for i in 0..<x.columns { unsafe output[i] += unsafe addend[i] }
+        }
+    }
+
+    package func rotate(
+        _ x: Tensor, cosines: Tensor, sines: Tensor, positions: [Int32], headWidth: Int, layout: RotaryLayout
+    ) {
+        let pairCount = cosines.columns
+        let (stride, partner) = layout == .halves ? (1, pairCount) : (2, 1)
+        for (row, position) in positions.enumerated() {
+            let cosine = unsafe cosines.floats + Int(position) * cosines.leadingDimension
+            let sine = unsafe sines.floats + Int(position) * sines.leadingDimension
+            for head in 0..<x.columns / headWidth {
+                let element = unsafe x.floats + row * x.leadingDimension + head * headWidth
+                for pair in 0..<pairCount {
+                    let (a, b) = unsafe (element[pair * stride], element[pair * stride + partner])
+                    unsafe element[pair * stride] = unsafe a * cosine[pair] - b * sine[pair]
+                    unsafe element[pair * stride + partner] = unsafe b * cosine[pair] + a * sine[pair]
+                }
+            }
+        }
+    }
+
+    package func gatedSiLU(_ gateUp: Tensor, into result: Tensor) {
+        let width = result.columns
+        for row in 0..<result.rows {
+            let gate = unsafe gateUp.floats + row * gateUp.leadingDimension
+            let output = unsafe result.floats + row * result.leadingDimension
+            unsafe gatedSiLU(gate, gate + width, output, width)
+        }
+    }
+
+    private func gatedSiLU(
+        _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ count: Int
+    ) {
+        var offset = 0
+        while offset + 4 <= count {
+            let z = unsafe Loops.load(gate + offset)
+            unsafe Loops.store(z / (1 + exponential(-z)) * Loops.load(up + offset), to: output + offset)
+            offset += 4
+        }
+        if offset < count {
+            let z = unsafe Loops.loadRest(gate + offset, count - offset)
+            let factor = unsafe Loops.loadRest(up + offset, count - offset)
+            unsafe Loops.storeRest(z / (1 + exponential(-z)) * factor, to: output + offset, count - offset)
+        }
+    }
+
+    package func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor) {
+        for row in 0..<a.rows {
+            let minuend = unsafe a.floats + row * a.leadingDimension
+            let subtrahend = unsafe b.floats + row * b.leadingDimension
+            let output = unsafe result.floats + row * result.leadingDimension
+            for i in 0..<a.columns { unsafe output[i] = unsafe minuend[i] - subtrahend[i] }
+        }
+    }
+
+    package func firstNonFiniteRow(_ x: Tensor) -> Int? {
+        for row in 0..<x.rows {
+            let input = unsafe x.floats + row * x.leadingDimension
+            // 0 · x is 0 for finite x and NaN otherwise.
+            var sum = Loops.Vector.zero
+            unsafe Loops.forEachVector(input, x.columns) { vector, _ in sum += vector * 0 }
+            if !sum.sum().isFinite { return row }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,61 @@
+/// Loops over rows of floats in vectors of four; a shorter rest is padded.
+enum Loops {
+    typealias Vector = SIMD4<Float>
+
+    /// Calls `body(vector, offset)` for all whole vectors of a row, then once for the rest padded with `padding`.
+    @inline(__always)
+    static func forEachVector(
+        _ row: UnsafePointer<Float>, _ count: Int, padding: Float = 0, _ body: (Vector, Int) -> Void
+    ) {
+        var offset = 0
+        while offset + 4 <= count {
+            body(unsafe load(row + offset), offset)
+            offset += 4
+        }
+        if offset < count { body(unsafe loadRest(row + offset, count - offset, padding: padding), offset) }
+    }
+
+    @inline(__always)
+    static func load(_ address: UnsafePointer<Float>) -> Vector {
+        unsafe UnsafeRawPointer(address).loadUnaligned(as: Vector.self)
+    }
+
+    /// Fewer than four elements, padded.
+    @inline(never)
+    static func loadRest(_ address: UnsafePointer<Float>, _ count: Int, padding: Float = 0) -> Vector {
+        var vector = Vector(repeating: padding)
+        for i in 0..<count { vector[i] = unsafe address[i] }
+        return vector
+    }
+
+    @inline(__always)
+    static func store(_ vector: Vector, to address: UnsafeMutablePointer<Float>) {
+        unsafe UnsafeMutableRawPointer(address).storeBytes(of: vector, as: Vector.self)
+    }
+
+    /// The first `count` elements, fewer than four.
+    @inline(never)
+    static func storeRest(_ vector: Vector, to address: UnsafeMutablePointer<Float>, _ count: Int) {
+        for i in 0..<count { unsafe address[i] = vector[i] }
+    }
+
+    /// Σ aᵢ·bᵢ in sixteen partial sums.
+    @inline(__always)
+    static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
+        var (sum0, sum1, sum2, sum3) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
+        var offset = 0
+        while offset + 16 <= count {
+            sum0 += unsafe load(a + offset) * load(b + offset)
+            sum1 += unsafe load(a + offset + 4) * load(b + offset + 4)
+            sum2 += unsafe load(a + offset + 8) * load(b + offset + 8)
+            sum3 += unsafe load(a + offset + 12) * load(b + offset + 12)
+            offset += 16
+        }
+        var sum = ((sum0 + sum1) + (sum2 + sum3)).sum()
+        while offset < count {
+            sum += unsafe a[offset] * b[offset]
+            offset += 1
+        }
+        return sum
+    }
+}

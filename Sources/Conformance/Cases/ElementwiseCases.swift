@@ -1,0 +1,53 @@
+import Compute
+import Tensors
+
+/// One addition or subtraction an element: rounded once, and so the same bits everywhere.
+enum ElementwiseCases {
+    static let all: [ConformanceCase] =
+        [(1, 1), (33, 31), (5, 1000)].flatMap { rows, width in [addBias(rows, width), subtract(rows, width)] }
+        + [(1, 1), (33, 31), (300, 8), (5, 1000)].map { firstNonFiniteRow($0, $1) }
+
+    private static func addBias(_ rows: Int, _ width: Int) -> ConformanceCase {
+        ConformanceCase("add_bias", "rows=\(rows) width=\(width)") { trial throws(ComputeError) in
+            let (x, bias) = (trial.matrix(rows, width, .float32), trial.matrix(1, width, .float32, range: 100))
+            let result = try trial.written(x, .float32)
+            try trial.device.addBias(try trial.input(bias, .float32), to: result)
+            let want = Matrix(rows, width) { Double(Float(x[$0, $1] + bias[0, $1])) }
+            trial.judgement.compareExactly("x", try trial.values(of: result).values, want.values)
+        }
+    }
+
+    private static func subtract(_ rows: Int, _ width: Int) -> ConformanceCase {
+        ConformanceCase("subtract", "rows=\(rows) width=\(width)") { trial throws(ComputeError) in
+            let (a, b) = (trial.matrix(rows, width, .float32), trial.matrix(rows, width, .float32, range: 1e-3))
+            let want = a.combined(b) { Double(Float($0 - $1)) }
+            let (left, right) = (try trial.input(a, .float32), try trial.input(b, .float32))
+            let inPlaceOfLeft = try trial.written(a, .float32)
+            let inPlaceOfRight = try trial.written(b, .float32)
+            let other = try trial.output(rows, width, .float32, isStrided: false)
+            for (minuend, subtrahend, result) in [
+                (left, right, other), (inPlaceOfLeft, right, inPlaceOfLeft), (left, inPlaceOfRight, inPlaceOfRight),
+            ] {
+                try trial.device.subtract(minuend, subtrahend, into: result)
+                trial.judgement.compareExactly("result", try trial.values(of: result).values, want.values)
+            }
+        }
+    }
+
+    /// NaN stands all around the matrix, and must not be found there.
+    private static func firstNonFiniteRow(_ rows: Int, _ width: Int) -> ConformanceCase {
+        ConformanceCase("first_non_finite_row", "rows=\(rows) width=\(width)") { trial throws(ComputeError) in
+            // Finite, but their sum is not.
+            var x = Matrix(rows, width) { _, _ in Double(Float.greatestFiniteMagnitude) }
+            let nothing = try trial.device.firstNonFiniteRow(try trial.input(x, .float32))
+            trial.judgement.expect(nothing == nil, "row \(nothing ?? 0) was found where all are finite")
+            for (row, column, value) in [
+                (rows - 1, width - 1, Double.nan), (rows / 2, 0, -.infinity), (rows / 3, width / 2, .infinity),
+            ] {
+                x[row, column] = value
+                let found = try trial.device.firstNonFiniteRow(try trial.input(x, .float32))
+                trial.judgement.expect(found == row, "\(found ?? -1) was found instead of row \(row)")
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+import Compute
+import Tensors
+import Testing
+
+/// A device refuses what would read or write outside its operands, and its errors name the operation and the operand.
+@Suite struct RefusalTests {
+    private let device = Device.host()
+
+    private func tensor(_ shape: Shape, _ type: ElementType = .float32) throws -> Tensor {
+        try device.makeZeros(shape, type, for: "a test")
+    }
+
+    /// A tensor that another device owns.
+    private func foreign(_ shape: Shape, _ type: ElementType = .float32) -> Tensor {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: shape.count * 8, alignment: 64)
+        let storage = unsafe Storage(
+            address: memory, byteCount: shape.count * 8, owner: DeviceIdentifier(name: "elsewhere", index: 1)
+        ) { unsafe $0.deallocate() }
+        return Tensor(storage: storage, shape: shape, elementType: type)
+    }
+
+    private func expectShape(
+        _ operation: String, _ operand: String, _ location: SourceLocation = #_sourceLocation,
+        _ body: () throws -> Void
+    ) {
+        let error = #expect(throws: ComputeError.self, sourceLocation: location) { try body() }
+        guard case .shape(operation, operand, _, _) = error else {
+            Issue.record("\(error?.description ?? "nothing") was thrown", sourceLocation: location)
+            return
+        }
+    }
+
+    private func expectType(
+        _ operation: String, _ operand: String, _ location: SourceLocation = #_sourceLocation,
+        _ body: () throws -> Void
+    ) {
+        let error = #expect(throws: ComputeError.self, sourceLocation: location) { try body() }
+        guard case .elementType(operation, operand, _, _) = error else {
+            Issue.record("\(error?.description ?? "nothing") was thrown", sourceLocation: location)
+            return
+        }
+    }
+
+    private func expectForeign(
+        _ operation: String, _ operand: String, _ location: SourceLocation = #_sourceLocation,
+        _ body: () throws -> Void
+    ) {
+        let error = #expect(throws: ComputeError.self, sourceLocation: location) { try body() }
+        guard case .otherDevice(operation, operand, _, _) = error else {
+            Issue.record("\(error?.description ?? "nothing") was thrown", sourceLocation: location)
+            return
+        }
+    }
+
+    @Test func memory() throws {
+        let x = try tensor([3, 5])
+        expectShape("makeTensor", "a test") { _ = try tensor([33], .q8_0) }
+        expectShape("makeTensor", "weights") {
+            _ = try device.makeTensor([1, 2, 3] as [Float], [2, 2], for: "weights")
+        }
+        expectShape("copy", "destination") { try device.copy(x, to: try tensor([5, 3])) }
+        expectType("copy", "destination") { try device.copy(x, to: try tensor([3, 5], .float64)) }
+        expectForeign("copy", "source") { try device.copy(foreign([3, 5]), to: x) }
+        expectForeign("fillZero", "tensor") { try device.fillZero(foreign([3, 5])) }
+        expectType("read", "tensor") { _ = try device.doubles(of: x) }
+        expectShape("write", "tensor") { try device.write([1, 2], to: try tensor([3], .float64)) }
+        expectShape("write", "tensor") { try device.write([1, 2], to: try tensor([2, 2], .float64).columns(0..<1)) }
+    }
+
+    @Test func memoryThatCannotBeHad() throws {
+        #expect(throws: ComputeError.outOfMemory(byteCount: 1 << 60, purpose: "a dream")) {
+            try device.makeTensor([1 << 58], .float32, for: "a dream")
+        }
+    }
+
+    @Test func decoding() throws {
+        let bytes = [UInt8](repeating: 0, count: 36)
+        expectShape("decode", "result") {
+            try device.decode(unsafe bytes.span.bytes, elementType: .q4_0, into: try tensor([65]))
+        }
+        expectShape("decode", "result") {
+            try device.decode(unsafe bytes.span.bytes, elementType: .float32, into: try tensor([8]))
+        }
+        expectShape("decode", "result") {
+            try device.decode(
+                unsafe bytes.span.bytes, elementType: .float32, into: try tensor([3, 4]).columns(0..<3))
+        }
+        expectType("decode", "result") {
+            try device.decode(unsafe bytes.span.bytes, elementType: .float32, into: try tensor([9], .float64))
+        }
+    }
+
+    @Test func gatheringRows() throws {
+        let table = [UInt8](repeating: 0, count: 5 * 12)
+        let result = try tensor([2, 3])
+        for row in [-1, 5] as [Int32] {
+            #expect(throws: ComputeError.index(operation: "gatherRows", index: Int(row), count: 5)) {
+                try device.gatherRows(unsafe table.span.bytes, elementType: .float32, rows: [0, row], into: result)
+            }
+        }
+        expectShape("gatherRows", "result") {
+            try device.gatherRows(unsafe table.span.bytes, elementType: .float32, rows: [0], into: result)
+        }
+        expectShape("gatherRows", "result") {
+            try device.gatherRows(unsafe table.span.bytes, elementType: .q8_0, rows: [0, 1], into: result)
+        }
+        expectShape("gatherRows", "result") {
+            try device.gatherRows(
+                unsafe table.span.bytes, elementType: .float32, rows: [0, 1], into: try tensor([2, 7]))
+        }
+    }
+
+    @Test func elementwise() throws {
+        let (x, vector) = (try tensor([3, 6]), try tensor([6]))
+        expectShape("rmsNorm", "weight") { try device.rmsNorm(x, weight: try tensor([5]), epsilon: 1, into: x) }
+        expectShape("rmsNorm", "weight") { try device.rmsNorm(x, weight: x, epsilon: 1, into: x) }
+        expectShape("rmsNorm", "result") {
+            try device.rmsNorm(x, weight: vector, epsilon: 1, into: try tensor([2, 6]))
+        }
+        expectType("rmsNorm", "x") {
+            try device.rmsNorm(try tensor([3, 6], .bfloat16), weight: vector, epsilon: 1, into: x)
+        }
+        expectForeign("rmsNorm", "weight") { try device.rmsNorm(x, weight: foreign([6]), epsilon: 1, into: x) }
+        expectShape("addBias", "bias") { try device.addBias(try tensor([7]), to: x) }
+        expectShape("subtract", "b") { try device.subtract(x, try tensor([3, 5]), into: x) }
+        expectShape("subtract", "result") { try device.subtract(x, x, into: try tensor([4, 6])) }
+        expectShape("gatedSiLU", "gateUp") { try device.gatedSiLU(x, into: try tensor([3, 4])) }
+        expectType("firstNonFiniteRow", "x") { _ = try device.firstNonFiniteRow(try tensor([3, 6], .float64)) }
+    }
+
+    @Test func products() throws {
+        let (a, b) = (try tensor([3, 4]), try tensor([4, 5]))
+        expectShape("product", "b") { try device.product(a, b, transposesB: true, into: try tensor([3, 5])) }
+        expectShape("product", "b") { try device.product(a, b, transposesA: true, into: try tensor([4, 5])) }
+        expectShape("product", "result") { try device.product(a, b, into: try tensor([5, 3])) }
+        expectType("product", "b") { try device.product(a, try tensor([4, 5], .float64), into: try tensor([3, 5])) }
+        expectType("product", "a") {
+            try device.product(try tensor([3, 4], .float16), b, into: try tensor([3, 5]))
+        }
+        expectForeign("product", "result") { try device.product(a, b, into: foreign([3, 5])) }
+    }
+
+    @Test func rotations() throws {
+        let (x, table) = (try tensor([2, 8]), try tensor([10, 2]))
+        func rotate(_ x: Tensor, sines: Tensor, positions: [Int32], headWidth: Int) throws {
+            try device.rotate(
+                x, cosines: table, sines: sines, positions: positions, headWidth: headWidth, layout: .halves)
+        }
+        expectShape("rotate", "sines") { try rotate(x, sines: try tensor([10, 3]), positions: [0, 1], headWidth: 4) }
+        expectShape("rotate", "x") { try rotate(x, sines: table, positions: [0], headWidth: 4) }
+        for headWidth in [0, -4, 3, 2, 16] {
+            expectShape("rotate", "x") { try rotate(x, sines: table, positions: [0, 1], headWidth: headWidth) }
+        }
+        for position in [-1, 10] as [Int32] {
+            #expect(throws: ComputeError.index(operation: "rotate", index: Int(position), count: 10)) {
+                try rotate(x, sines: table, positions: [0, position], headWidth: 4)
+            }
+        }
+    }
+
+    @Test func attention() throws {
+        let (query, key) = (try tensor([5, 16]), try tensor([5, 8]))
+        func attend(key: Tensor, lengths: [Int], heads: (Int, Int, Int), into result: Tensor) throws {
+            try device.attention(
+                query: query, key: key, value: key, lengths: lengths,
+                heads: AttentionHeads(queryCount: heads.0, keyCount: heads.1, width: heads.2), scale: 1, into: result)
+        }
+        expectShape("attention", "heads") { try attend(key: key, lengths: [5], heads: (3, 2, 4), into: query) }
+        expectShape("attention", "heads") { try attend(key: key, lengths: [5], heads: (4, 0, 4), into: query) }
+        expectShape("attention", "query") { try attend(key: key, lengths: [4], heads: (4, 2, 4), into: query) }
+        expectShape("attention", "query") { try attend(key: key, lengths: [6, -1], heads: (4, 2, 4), into: query) }
+        expectShape("attention", "key") { try attend(key: query, lengths: [5], heads: (4, 2, 4), into: query) }
+        expectShape("attention", "result") { try attend(key: key, lengths: [5], heads: (4, 2, 4), into: key) }
+        expectForeign("attention", "key") {
+            try attend(key: foreign([5, 8]), lengths: [5], heads: (4, 2, 4), into: try tensor([5, 16]))
+        }
+    }
+
+    @Test func panels() throws {
+        let (x, vector) = (try tensor([4, 3]), try tensor([3]))
+        let shifts = PanelShifts(x: vector, target: vector)
+        func panels(_ type: ElementType = .float32, rows: Int = 2) throws -> Panels {
+            Panels(
+                x: try tensor([rows, 3], type), target: try tensor([rows, 3], type), sums: try tensor([3, 3], .float64))
+        }
+        let pair = StreamPair(x: x, y: x, target: .output)
+        for row in [-1, 4] as [Int32] {
+            #expect(throws: ComputeError.index(operation: "gatherPanels", index: Int(row), count: 4)) {
+                try device.gatherPanels(pair, rows: [row], shifts: shifts, into: try panels())
+            }
+        }
+        expectShape("gatherPanels", "panel of x") {
+            try device.gatherPanels(pair, rows: [0, 1, 2], shifts: shifts, into: try panels())
+        }
+        expectShape("gatherPanels", "y") {
+            let pair = StreamPair(x: x, y: try tensor([3, 3]), target: .output)
+            try device.gatherPanels(pair, rows: [0], shifts: shifts, into: try panels())
+        }
+        expectShape("gatherPanels", "shift of the target") {
+            let shifts = PanelShifts(x: vector, target: try tensor([4]))
+            try device.gatherPanels(pair, rows: [0], shifts: shifts, into: try panels())
+        }
+        expectType("gatherPanels", "panel of x") {
+            try device.gatherPanels(pair, rows: [0], shifts: shifts, into: try panels(.bfloat16))
+        }
+        let square = try tensor([3, 3], .float64)
+        expectShape("addCrossProducts", "gram") {
+            try device.addCrossProducts(try panels(), rowCount: 1, gram: try tensor([3, 4], .float64), cross: square)
+        }
+        expectShape("addCrossProducts", "panel of x") {
+            try device.addCrossProducts(try panels(), rowCount: 3, gram: square, cross: square)
+        }
+        #expect(throws: ComputeError.index(operation: "addCrossProducts", index: -1, count: 3)) {
+            try device.addCrossProducts(try panels(), rowCount: -1, gram: square, cross: square)
+        }
+        expectShape("rowStatistics", "result") {
+            try device.rowStatistics(x, x, into: try tensor([4, 3], .float64))
+        }
+    }
+
+    @Test func linearAlgebra() throws {
+        let (square, vector) = (try tensor([3, 3], .float64), try tensor([3], .float64))
+        let oblong = try tensor([3, 4], .float64)
+        expectShape("choleskyFactor", "a") { _ = try device.choleskyFactor(oblong) }
+        expectShape("symmetricEigen", "a") { _ = try device.symmetricEigen(oblong) }
+        expectShape("mirrorUpperTriangle", "a") { try device.mirrorUpperTriangle(oblong) }
+        expectShape("diagonal", "a") { _ = try device.diagonal(of: oblong) }
+        expectShape("fillDiagonal", "a") { try device.fillDiagonal(of: oblong, with: 1) }
+        expectShape("solveTriangular", "factor") { try device.solveTriangular(oblong, transposes: false, square) }
+        expectShape("solveTriangular", "b") {
+            try device.solveTriangular(square, transposes: false, try tensor([4, 3], .float64))
+        }
+        expectShape("addOuterProduct", "y") { try device.addOuterProduct(vector, vector, scale: 1, to: oblong) }
+        expectShape("scale", "columns") { try device.scale(oblong, rows: vector, columns: vector) }
+        expectShape("innerProduct", "b") { _ = try device.innerProduct(square, oblong) }
+        expectShape("innerProduct", "a") { _ = try device.innerProduct(oblong.columns(0..<3), square) }
+        expectShape("addScaled", "y") { try device.addScaled(square, to: oblong.columns(0..<3)) }
+        expectShape("symmetricProduct", "y") {
+            try device.symmetricProduct(square, vector, into: try tensor([4], .float64))
+        }
+        expectType("singularValues", "a") { _ = try device.singularValues(try tensor([3, 3])) }
+    }
+
+    @Test func unknownDevicesAreNamed() {
+        #expect(throws: ComputeError.unknownDevice(name: "abacus", known: Device.knownNames)) {
+            _ = try Device.named("abacus")
+        }
+    }
+}
