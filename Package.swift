@@ -34,9 +34,11 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
         room("Tensors"),
         room("Compute", "Tensors", "COpenBLAS"),
+        room("Checkpoints", "Tensors"),
         room("Conformance", "Compute", "Tensors"),
         tests(of: "Tensors"),
         tests(of: "Compute", "Conformance", "Tensors"),
+        tests(of: "Checkpoints", "Tensors", fixtures: true),
     ],
     swiftLanguageModes: [.v6]
 )

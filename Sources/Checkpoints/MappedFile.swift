@@ -1,0 +1,52 @@
+import Glibc
+
+/// A file mapped read-only into memory: its pages are read when they are touched and can be dropped by the system.
+///
+/// The mapping lasts as long as this object. A file that another process truncates meanwhile stops the process when
+/// the lost pages are touched, as with every use of mmap: weights are to be replaced by renaming, not in place.
+@safe
+public final class MappedFile: Sendable {
+    public let path: String
+
+    /// The whole file. The buffer is valid while this object lives: keep the object as long as the buffer.
+    public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+    public var byteCount: Int { unsafe bytes.count }
+
+    /// Maps the file.
+    ///
+    /// - Throws: `missing`, `isFolder`, `notRegularFile`, `unreadable` or `empty`.
+    public init(_ path: String) throws(CheckpointError) {
+        self.path = path
+        // Without O_NONBLOCK, opening a pipe would wait for a writer.
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw Self.failure(errno, path) }
+        defer { close(descriptor) }
+
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw Self.failure(errno, path) }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: break
+        case S_IFDIR: throw .isFolder(path: path)
+        default: throw .notRegularFile(path: path)
+        }
+        guard status.st_size > 0 else { throw .empty(path: path) }
+
+        let byteCount = Int(status.st_size)
+        let address = unsafe mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
+        guard let address = unsafe address, unsafe address != MAP_FAILED else { throw Self.failure(errno, path) }
+        unsafe bytes = UnsafeRawBufferPointer(start: address, count: byteCount)
+    }
+
+    deinit {
+        // Cannot fail for a range that mmap returned, and a destructor has nobody to tell.
+        unsafe munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    }
+
+    private static func failure(_ code: CInt, _ path: String) -> CheckpointError {
+        switch code {
+        case ENOENT, ENOTDIR: .missing(path: path)
+        default: .unreadable(path: path, reason: unsafe String(cString: strerror(code)))
+        }
+    }
+}

@@ -1,0 +1,12 @@
+extension String {
+    /// The string in quotes for a message: names come from files, so a long one is cut and control characters, which
+    /// could steer a terminal, are spelled out.
+    package var quoted: String {
+        let limit = 100
+        var text = "\""
+        for scalar in unicodeScalars.prefix(limit) {
+            text += scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: true) : String(scalar)
+        }
+        return text + (unicodeScalars.dropFirst(limit).isEmpty ? "\"" : "…\"")
+    }
+}

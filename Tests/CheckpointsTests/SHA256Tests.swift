@@ -1,0 +1,39 @@
+import Checkpoints
+import Testing
+
+@Suite struct SHA256Tests {
+    /// FIPS 180-4 examples (NIST, "Examples with intermediate values"), and the empty message.
+    @Test(arguments: [
+        ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (
+            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+        ),
+        (
+            "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+            "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"
+        ),
+    ])
+    func publishedDigestsAreMet(message: String, digest: String) {
+        #expect(SHA256.hexadecimal(SHA256.digest(of: Array(message.utf8))) == digest)
+    }
+
+    @Test func aMillionLettersHaveTheirPublishedDigest() {
+        let message = [UInt8](repeating: UInt8(ascii: "a"), count: 1_000_000)
+        #expect(
+            SHA256.hexadecimal(SHA256.digest(of: message))
+                == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+    }
+
+    @Test func piecesOfAnyLengthGiveTheDigestOfTheWhole() {
+        let message = (0..<300).map { UInt8(truncatingIfNeeded: $0) }
+        for length in [1, 7, 55, 56, 63, 64, 65, 128, 299] {
+            var hash = SHA256()
+            for start in stride(from: 0, to: message.count, by: length) {
+                hash.update(Array(message[start..<min(start + length, message.count)]))
+            }
+            #expect(hash.finalize() == SHA256.digest(of: message))
+        }
+    }
+}
