@@ -34,10 +34,12 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
         room("Tensors"),
         room("Compute", "Tensors", "COpenBLAS"),
+        room("LinearAlgebra", "Compute", "Tensors"),
         room("Checkpoints", "Tensors"),
         room("Conformance", "Compute", "Tensors"),
         tests(of: "Tensors"),
         tests(of: "Compute", "Conformance", "Tensors"),
+        tests(of: "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
         tests(of: "Checkpoints", "Tensors", fixtures: true),
     ],
     swiftLanguageModes: [.v6]
