@@ -36,11 +36,13 @@ let package = Package(
         room("Compute", "Tensors", "COpenBLAS"),
         room("LinearAlgebra", "Compute", "Tensors"),
         room("Checkpoints", "Tensors"),
+        room("Tokenizers", "Checkpoints"),
         room("Conformance", "Compute", "Tensors"),
         tests(of: "Tensors"),
         tests(of: "Compute", "Conformance", "Tensors"),
         tests(of: "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
         tests(of: "Checkpoints", "Tensors", fixtures: true),
+        tests(of: "Tokenizers", "Checkpoints", fixtures: true),
     ],
     swiftLanguageModes: [.v6]
 )

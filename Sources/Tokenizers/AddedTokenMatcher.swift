@@ -1,0 +1,93 @@
+/// Finds added tokens in a text: from the left, the longest first, one pass for those that are not normalized and one
+/// for those that are, as the `tokenizers` library does.
+struct AddedTokenMatcher: Sendable {
+    /// A range of the text, which is an added token if it has an id.
+    struct Piece: Equatable {
+        var range: Range<Int>
+        var id: Int32?
+    }
+
+    private var passes: [AddedTokenTrie]
+
+    init(_ tokens: [AddedToken]) {
+        passes = [false, true].compactMap { isNormalized in
+            let tokens = tokens.filter { $0.isNormalized == isNormalized }
+            return tokens.isEmpty ? nil : AddedTokenTrie(tokens)
+        }
+    }
+
+    /// Cuts `text`, valid UTF-8, into added tokens and what lies between. Pieces that are not tokens are not empty.
+    func pieces(of text: Span<UInt8>) -> [Piece] {
+        var pieces = text.isEmpty ? [] : [Piece(range: 0..<text.count, id: nil)]
+        for pass in passes {
+            pieces = pieces.flatMap { $0.id == nil ? Self.pieces(of: text, in: $0.range, pass) : [$0] }
+        }
+        return pieces
+    }
+
+    private static func pieces(of text: Span<UInt8>, in range: Range<Int>, _ trie: AddedTokenTrie) -> [Piece] {
+        var pieces: [Piece] = []
+        var (searched, taken) = (range.lowerBound, range.lowerBound)
+        while let (match, token) = trie.firstMatch(in: text, searched..<range.upperBound) {
+            searched = match.upperBound
+            let piece = AddedTokenContext(text: range, match: match)
+            if token.isSingleWord, piece.touchesWord(text) { continue }
+            let start = token.stripsLeft ? max(piece.startOfSpaceBefore(text), taken) : match.lowerBound
+            let end = token.stripsRight ? piece.endOfSpaceAfter(text) : match.upperBound
+            // The space that the token before took may be part of this token: the tokens then overlap.
+            if taken < start { pieces.append(Piece(range: taken..<start, id: nil)) }
+            pieces.append(Piece(range: min(start, end)..<end, id: token.id))
+            taken = end
+        }
+        if taken < range.upperBound { pieces.append(Piece(range: taken..<range.upperBound, id: nil)) }
+        return pieces
+    }
+}
+
+/// What stands beside a match in a piece of text.
+private struct AddedTokenContext {
+    let text: Range<Int>
+    let match: Range<Int>
+
+    func touchesWord(_ bytes: Span<UInt8>) -> Bool {
+        character(before: match.lowerBound, bytes).map(Self.isWord) == true
+            || character(at: match.upperBound, bytes).map(Self.isWord) == true
+    }
+
+    func startOfSpaceBefore(_ bytes: Span<UInt8>) -> Int {
+        var index = match.lowerBound
+        while let scalar = character(before: index, bytes), scalar.properties.isWhitespace {
+            index -= scalar.utf8.count
+        }
+        return index
+    }
+
+    func endOfSpaceAfter(_ bytes: Span<UInt8>) -> Int {
+        var index = match.upperBound
+        while let scalar = character(at: index, bytes), scalar.properties.isWhitespace { index += scalar.utf8.count }
+        return index
+    }
+
+    private func character(before end: Int, _ bytes: Span<UInt8>) -> Unicode.Scalar? {
+        guard end > text.lowerBound else { return nil }
+        var start = end - 1
+        while start > text.lowerBound, UTF8.isContinuation(bytes[start]) { start -= 1 }
+        return character(at: start, bytes)
+    }
+
+    private func character(at start: Int, _ bytes: Span<UInt8>) -> Unicode.Scalar? {
+        guard start < text.upperBound else { return nil }
+        var end = start + 1
+        while end < text.upperBound, UTF8.isContinuation(bytes[end]) { end += 1 }
+        return String(decoding: (start..<end).map { bytes[$0] }, as: UTF8.self).unicodeScalars.first
+    }
+
+    /// `\w` of Unicode's technical standard 18.
+    private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.properties.isAlphabetic || scalar.properties.isJoinControl { return true }
+        return switch scalar.properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import Checkpoints
+import Testing
+
+@testable import Tokenizers
+
+/// Files that contradict themselves or ask for what is not done: each is refused, and the message names the thing.
+@Suite struct HostileTokenizerTests {
+    private func refusal(_ change: (JSON) -> JSON) throws -> String {
+        let json = change(try Fixtures.json("digits.json"))
+        let error = #expect(throws: TokenizerError.self) { try Fixtures.tokenizer(json) }
+        return error?.description ?? ""
+    }
+
+    private func refusal(model key: String, _ value: JSON?) throws -> String {
+        try refusal { json in json.setting("model", (json["model"] ?? .null).setting(key, value)) }
+    }
+
+    @Test(
+        arguments: [
+            ("normalizer", ["type": "NFC"], "NFC"),
+            ("pre_tokenizer", ["type": "Metaspace"], "Metaspace"),
+            (
+                "pre_tokenizer", ["type": "Sequence", "pretokenizers": [["type": "Split"], ["type": "ByteLevel"]]],
+                "Split"
+            ),
+            ("pre_tokenizer", ["type": "Sequence", "pretokenizers": []], "pre_tokenizer"),
+            ("pre_tokenizer", ["type": "ByteLevel", "reverse": true], "reverse"),
+            ("pre_tokenizer", nil, "pre_tokenizer"),
+            ("decoder", ["type": "WordPiece"], "WordPiece"),
+            ("decoder", nil, "decoder"),
+            ("post_processor", ["type": "BertProcessing"], "BertProcessing"),
+            (
+                "post_processor",
+                ["type": "TemplateProcessing", "single": [["Sequence": [:]], ["SpecialToken": [:]]]], "single"
+            ),
+            ("post_processor", ["type": "TemplateProcessing", "single": []], "single"),
+            ("added_tokens", [["id": 0]], "content"),
+            ("added_tokens", [["id": 0, "content": ""]], "empty"),
+            ("added_tokens", [["id": 5, "content": "<x>"]], "<x>"),
+            ("added_tokens", [["id": -1, "content": "a"]], "added_tokens[0].id"),
+            ("added_tokens", [["id": 0, "content": "<x>", "weight": 1]], "weight"),
+            ("added_tokens", 3, "added_tokens"),
+            ("extension", 1, "extension"),
+        ] as [(String, JSON, String)])
+    func memberIsRefusedByName(key: String, value: JSON, name: String) throws {
+        let message = try refusal { $0.setting(key, value) }
+        #expect(message.contains(name), "\(message)")
+    }
+
+    @Test(
+        arguments: [
+            ("type", "Unigram", "Unigram"), ("dropout", 0.5, "dropout"), ("byte_fallback", true, "byte_fallback"),
+            ("continuing_subword_prefix", "##", "##"), ("end_of_word_suffix", "</w>", "</w>"),
+            ("future", true, "future"),
+            ("unk_token", "<nowhere>", "<nowhere>"), ("fuse_unk", 1, "fuse_unk"),
+            ("ignore_merges", "yes", "ignore_merges"),
+            ("vocab", ["a": 0, "b": 0], "\"b\""), ("vocab", ["a": 0, "b": 100_000], "\"b\""), ("vocab", [:], "empty"),
+            ("vocab", ["a": -1], "\"a\""), ("vocab", ["a": 2_147_483_647], "\"a\""),
+            ("vocab", ["ab": 0], "single byte"),
+            ("vocab", 1, "vocab"), ("vocab", ["a": "0"], "\"a\""), ("merges", ["a"], "element 0"),
+            ("merges", ["a b c"], "element 0"), ("merges", [["a"]], "element 0"),
+            ("merges", ["q \u{0120}"], "not in the vocabulary"), ("merges", [["<nowhere>", "a"]], "<nowhere>"),
+            ("merges", nil, "merges"),
+        ] as [(String, JSON, String)])
+    func modelIsRefusedByName(key: String, value: JSON, name: String) throws {
+        // Merges that are not of the small vocabularies are not what is to be refused.
+        let message = try refusal { json in
+            var model = (json["model"] ?? .null).setting(key, value)
+            if key == "vocab" { model = model.setting("merges", .array([])) }
+            return json.setting("model", model).setting("added_tokens", .array([]))
+        }
+        #expect(message.contains(name), "\(message)")
+    }
+
+    @Test func aMergeIsNotThereTwice() throws {
+        let merges = try Fixtures.json("digits.json")["model"]?["merges"]?.array ?? []
+        let message = try refusal(model: "merges", .array(merges + merges.prefix(1)))
+        #expect(message.contains("merge \(merges.count)"))
+        #expect(message.contains("twice"))
+    }
+
+    @Test func aTokenIsNotAddedTwice() throws {
+        let message = try refusal { json in
+            let added = json["added_tokens"]?.array ?? []
+            return json.setting("added_tokens", .array(added + added.prefix(1)))
+        }
+        #expect(message.contains("<|bos|>"))
+    }
+
+    /// "é" written in two ways is two tokens; Swift's strings would make them one.
+    @Test func tokensThatLookAlikeStayApart() throws {
+        let vocabulary: JSON = ["\u{C3}": 0, "\u{A9}": 1, "a": 2, "\u{E9}": 3, "e\u{301}": 4]
+        let json = try Fixtures.json("holes.json")
+        let model = (json["model"] ?? .null).setting("vocab", vocabulary).setting("merges", .array([]))
+        let tokenizer = try Fixtures.tokenizer(json.setting("model", model))
+        #expect(tokenizer.vocabularySize == 5)
+        #expect(tokenizer.encode("é") == [0, 1])
+    }
+
+    @Test func aFileThatIsNoTokenizerIsRefused() throws {
+        for text in ["[]", "{}", "1", "{\"model\": null}"] {
+            #expect(throws: TokenizerError.self) { try Fixtures.tokenizer(JSON.parse(text, source: "test")) }
+        }
+    }
+}
