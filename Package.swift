@@ -37,12 +37,14 @@ let package = Package(
         room("LinearAlgebra", "Compute", "Tensors"),
         room("Checkpoints", "Tensors"),
         room("Tokenizers", "Checkpoints"),
+        room("Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Conformance", "Compute", "Tensors"),
         tests(of: "Tensors"),
         tests(of: "Compute", "Conformance", "Tensors"),
         tests(of: "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
         tests(of: "Checkpoints", "Tensors", fixtures: true),
         tests(of: "Tokenizers", "Checkpoints", fixtures: true),
+        tests(of: "Transformers", "Checkpoints", "Compute", "Tensors", fixtures: true),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,42 @@
+public import Checkpoints
+
+/// A checkpoint that has been understood: its plan, and where each weight is.
+public struct DecoderModel: Sendable {
+    public let plan: DecoderPlan
+    public let checkpoint: Checkpoint
+    let names: TensorNames
+
+    /// Families that can be read.
+    public static let knownFamilies = ["llama"]
+
+    /// Decodes the plan from config.json or GGUF metadata, and checks that the tensors are those of the plan.
+    ///
+    /// - Throws: `TransformerError`: an unknown family, a setting that is not understood, a tensor that is absent, of
+    ///   the wrong shape, of an unsupported type, or that has no place.
+    public init(_ checkpoint: Checkpoint) throws(TransformerError) {
+        self.checkpoint = checkpoint
+        switch checkpoint.format {
+        case .gguf(let file): (plan, names) = try Llama.read(file, checkpoint: checkpoint)
+        case .huggingFace(let folder): (plan, names) = try Llama.read(folder.config, checkpoint: checkpoint)
+        }
+        try checkTensors()
+    }
+
+    private func checkTensors() throws(TransformerError) {
+        var expected = names.ignored.union([names.embedding, names.finalNorm, names.head])
+        for layer in names.layers { expected.formUnion(layer.all(plan)) }
+        for name in checkpoint.tensorNames where !expected.contains(name) {
+            throw .unexpectedTensor(path: checkpoint.path, name: name, family: plan.family)
+        }
+        try wrappingCheckpoint { () throws(CheckpointError) in
+            _ = try checkpoint.tensor(names.embedding, shape: [plan.vocabularySize, plan.width])
+            _ = try checkpoint.tensor(names.head, shape: [plan.vocabularySize, plan.width])
+            _ = try checkpoint.tensor(names.finalNorm, shape: [plan.width])
+        }
+        for layer in names.layers {
+            for name in layer.all(plan) {
+                try wrappingCheckpoint { () throws(CheckpointError) in _ = try checkpoint.tensor(name) }
+            }
+        }
+    }
+}

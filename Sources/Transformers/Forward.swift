@@ -1,0 +1,225 @@
+import Checkpoints
+public import Compute
+public import Tensors
+
+/// The forward pass of a decoder, driven layer by layer: the caller owns the stream, and each layer's weights are read
+/// and decoded once for a whole corpus.
+public final class Forward: Sendable {
+    public let model: DecoderModel
+    public let device: Device
+    public let layout: SequenceLayout
+    private let reader: WeightReader
+    private let rotary: RotaryTable
+    private let slabs: [Range<Int>]
+    private let workspaces: [SlabWorkspace]
+    private let placement: Stream.PlacementKind
+
+    public var plan: DecoderPlan { model.plan }
+
+    /// Prepares a pass over sequences of these lengths.
+    ///
+    /// - Parameters:
+    ///   - model: The model; its weights stay in the file until a layer is applied.
+    ///   - device: Where to compute.
+    ///   - layout: The sequences.
+    ///   - slabTokenCount: Tokens computed at once on each lane; a longer sequence is a slab of its own.
+    ///   - placement: Where streams are kept.
+    /// - Throws: `TransformerError.sequence` for an empty sequence or one beyond the model's positions.
+    public init(
+        model: DecoderModel, device: Device, layout: SequenceLayout, slabTokenCount: Int = 1024,
+        placement: Stream.PlacementKind = .memory
+    ) throws(TransformerError) {
+        self.model = model
+        self.device = device
+        self.layout = layout
+        self.placement = placement
+        reader = WeightReader(plan: model.plan, checkpoint: model.checkpoint, device: device)
+        for (index, length) in layout.lengths.enumerated() where !(1...model.plan.maximumPositions).contains(length) {
+            throw .sequence(index: index, length: length, maximum: model.plan.maximumPositions)
+        }
+        slabs = layout.slabs(tokenCount: slabTokenCount)
+        let capacity = slabs.map { layout.rows(of: $0).count }.max() ?? 0
+        let plan = model.plan
+        let laneCount = min(device.laneCount, slabs.count)
+        let longest = layout.lengths.max() ?? 0
+        (rotary, workspaces) = try wrapping { () throws(ComputeError) in
+            let rotary =
+                switch plan.positions {
+                case .rotary(let base, _):
+                    try RotaryTable(base: base, headWidth: plan.heads.width, positionCount: longest, device: device)
+                }
+            var workspaces: [SlabWorkspace] = []
+            for _ in 0..<laneCount {
+                workspaces.append(
+                    try SlabWorkspace(plan: plan, capacity: capacity, stages: placement == .scratchFile, device: device)
+                )
+            }
+            return (rotary, workspaces)
+        }
+    }
+
+    /// Bytes that a pass takes besides its streams: one layer's weights, each lane's slab, rotary tables.
+    public static func workingByteCount(
+        plan: DecoderPlan, slabTokenCount: Int, laneCount: Int, longest: Int
+    ) -> Int {
+        let layer = (plan.parameterCount - plan.vocabularySize * plan.width) / plan.layerCount
+        let feedForward = 3 * plan.feedForwardWidth * min(slabTokenCount, SlabWorkspace.feedForwardRowCount)
+        let lane = SlabWorkspace.floatsPerToken(plan) * slabTokenCount + feedForward + (1 << 18)
+        return 4 * (layer + laneCount * lane + longest * plan.heads.width)
+    }
+}
+
+// MARK: Steps
+
+extension Forward {
+    /// The stream entering layer 0: the embeddings of the tokens.
+    ///
+    /// - Parameter tokens: The ids of all sequences, packed.
+    /// - Throws: `TransformerError.token` for an id outside the vocabulary, `.nonFiniteActivation`.
+    public func embed(_ tokens: [Int32]) throws(TransformerError) -> Stream {
+        precondition(tokens.count == layout.tokenCount, "\(tokens.count) ids for \(layout.tokenCount) places")
+        if let row = tokens.firstIndex(where: { $0 < 0 || Int($0) >= plan.vocabularySize }) {
+            let sequence = layout.sequence(ofRow: row)
+            throw .token(
+                id: tokens[row], sequence: sequence, position: row - layout.offsets[sequence],
+                vocabularySize: plan.vocabularySize)
+        }
+        let table = try wrappingCheckpoint { () throws(CheckpointError) in
+            try model.checkpoint.tensor(model.names.embedding, shape: [plan.vocabularySize, plan.width])
+        }
+        return try newStream(stage: "in the embeddings") { rows, _, output throws(TransformerError) in
+            try wrapping { () throws(ComputeError) in
+                try unsafe device.gatherRows(
+                    table.bytes.bytes, elementType: table.elementType, rows: Array(tokens[rows]), into: output)
+            }
+        }
+    }
+
+    /// The stream leaving layer `index`; the given one is left as it is.
+    ///
+    /// - Parameters:
+    ///   - index: The layer, from 0.
+    ///   - stream: The stream entering the layer.
+    ///   - observer: Receives slabs of the sites it wants.
+    /// - Throws: `TransformerError`: weights that are damaged, activations that are not finite, memory, disk.
+    public func apply(
+        _ index: Int, to stream: Stream, observer: (any Observer)? = nil
+    ) throws(TransformerError) -> Stream {
+        let weights = try reader.layer(model.names.layers[index])
+        let sites = Set(Site.allCases.filter { observer?.wants($0, layer: index) ?? false })
+        let next = try makeStream()
+        try device.concurrently(slabs.count) { slab, lane throws(TransformerError) in
+            let workspace = workspaces[lane]
+            let rows = layout.rows(of: slabs[slab])
+            let step = LayerStep(
+                plan: plan, weights: weights, rotary: rotary, device: device, workspace: workspace.prefix(rows.count),
+                lengths: Array(layout.lengths[slabs[slab]]))
+            let input = try stream.rows(rows, staging: workspace.input)
+            let output = try next.destination(rows, staging: workspace.output)
+            try wrapping { () throws(ComputeError) in try step.attention(input, into: output) }
+            if sites.contains(.attention) {
+                try observe(.attention, index, rows, before: input, after: output, observer)
+            }
+            let middle = try sites.contains(.feedForward) ? snapshot(output) : nil
+            try wrapping { () throws(ComputeError) in try step.feedForward(output) }
+            try checkFinite(output, rows, stage: "after layer \(index)")
+            if let middle { try observe(.feedForward, index, rows, before: middle, after: output, observer) }
+            if sites.contains(.layer) {
+                try observe(.layer, index, rows, before: input, after: output, observer)
+            }
+            try next.commit(output, at: rows)
+        }
+        return next
+    }
+
+    /// The stream after the final norm, which the output head reads.
+    ///
+    /// - Parameter destination: Where to put it, `stream` itself if it is no longer needed; nil for a new stream.
+    public func finalNorm(_ stream: Stream, into destination: Stream? = nil) throws(TransformerError) -> Stream {
+        let weight = try reader.vector(model.names.finalNorm, plan.width)
+        return try newStream(destination, stage: "after the final norm") {
+            rows, lane, output throws(TransformerError) in
+            let input = try stream.rows(rows, staging: workspaces[lane].input)
+            try wrapping { () throws(ComputeError) in
+                switch plan.norm {
+                case .rootMeanSquare(let epsilon):
+                    try device.rmsNorm(input, weight: weight, epsilon: epsilon, into: output)
+                }
+            }
+        }
+    }
+
+    /// The output head, (vocabulary, width) float32, for `logits(of:rows:head:)`.
+    public func outputHead() throws(TransformerError) -> Tensor {
+        try reader.matrix([(model.names.head, plan.vocabularySize)], columns: plan.width)
+    }
+
+    /// Logits of some tokens, (rows.count, vocabulary) float32; ask for few rows at a time.
+    ///
+    /// - Parameters:
+    ///   - normed: The stream after the final norm.
+    ///   - rows: Packed rows.
+    ///   - head: From `outputHead()`.
+    public func logits(of normed: Stream, rows: Range<Int>, head: Tensor) throws(TransformerError) -> Tensor {
+        let (logits, staging) = try wrapping { () throws(ComputeError) in
+            (
+                try device.makeTensor([rows.count, plan.vocabularySize], .float32, for: "logits"),
+                try device.makeTensor([rows.count, plan.width], .float32, for: "rows of the stream")
+            )
+        }
+        let input = try normed.rows(rows, staging: staging)
+        try wrapping { () throws(ComputeError) in try device.product(input, head, transposesB: true, into: logits) }
+        return logits
+    }
+}
+
+// MARK: Slabs
+
+extension Forward {
+    private func makeStream() throws(TransformerError) -> Stream {
+        try Stream(layout: layout, width: plan.width, device: device, placement: placement)
+    }
+
+    /// A stream, new unless given, whose slabs `body(rows, lane, output)` computes.
+    private func newStream(
+        _ destination: Stream? = nil, stage: String,
+        _ body: @Sendable (_ rows: Range<Int>, _ lane: Int, _ output: Tensor) throws(TransformerError) -> Void
+    ) throws(TransformerError) -> Stream {
+        let next = if let destination { destination } else { try makeStream() }
+        try device.concurrently(slabs.count) { slab, lane throws(TransformerError) in
+            let rows = layout.rows(of: slabs[slab])
+            let output = try next.destination(rows, staging: workspaces[lane].output)
+            try body(rows, lane, output)
+            try checkFinite(output, rows, stage: stage)
+            try next.commit(output, at: rows)
+        }
+        return next
+    }
+
+    private func observe(
+        _ site: Site, _ layer: Int, _ rows: Range<Int>, before: Tensor, after: Tensor, _ observer: (any Observer)?
+    ) throws(TransformerError) {
+        let contribution = try wrapping { () throws(ComputeError) in
+            let contribution = try device.makeTensor(before.shape, .float32, for: "an observed contribution")
+            try device.subtract(after, before, into: contribution)
+            return contribution
+        }
+        try observer?.observe(site, layer: layer, rows: rows, x: before, contribution: contribution)
+    }
+
+    private func snapshot(_ tensor: Tensor) throws(TransformerError) -> Tensor {
+        try wrapping { () throws(ComputeError) in
+            let copy = try device.makeTensor(tensor.shape, .float32, for: "an observed stream")
+            try device.copy(tensor, to: copy)
+            return copy
+        }
+    }
+
+    private func checkFinite(_ slab: Tensor, _ rows: Range<Int>, stage: String) throws(TransformerError) {
+        let badRow = try wrapping { () throws(ComputeError) in try device.firstNonFiniteRow(slab) }
+        guard let badRow else { return }
+        let row = rows.lowerBound + badRow
+        let sequence = layout.sequence(ofRow: row)
+        throw .nonFiniteActivation(stage: stage, sequence: sequence, position: row - layout.offsets[sequence])
+    }
+}
