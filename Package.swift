@@ -38,6 +38,7 @@ let package = Package(
         room("Checkpoints", "Tensors"),
         room("Tokenizers", "Checkpoints"),
         room("Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
+        room("Linearity", "Transformers", "LinearAlgebra", "Compute", "Tensors"),
         room("Conformance", "Compute", "Tensors"),
         tests(of: "Tensors"),
         tests(of: "Compute", "Conformance", "Tensors"),
@@ -45,6 +46,7 @@ let package = Package(
         tests(of: "Checkpoints", "Tensors", fixtures: true),
         tests(of: "Tokenizers", "Checkpoints", fixtures: true),
         tests(of: "Transformers", "Checkpoints", "Compute", "Tensors", fixtures: true),
+        tests(of: "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
     ],
     swiftLanguageModes: [.v6]
 )

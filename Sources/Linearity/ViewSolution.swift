@@ -1,0 +1,159 @@
+import Compute
+import LinearAlgebra
+import Synchronization
+
+/// Everything that one view's moments give: fits, held-out errors, spectra.
+struct ViewSolution: Sendable {
+    var count = 0
+    var norms: CentredNorms?
+    var fit: LinearFit?
+    var orthogonalProcrustes: Double?
+    var anisotropy: Double?
+    /// One for each fold; empty where held-out scores are not defined.
+    var heldOut: [HeldOutErrors] = []
+    /// Why `heldOut` is empty.
+    var heldOutReason = ""
+}
+
+extension ViewSolution {
+    /// Solves all views of one layer, task by task over the device's lanes.
+    ///
+    /// - Parameters:
+    ///   - views: For each view the moments of its folds.
+    /// - Returns: nil where float32 products do not resolve the data: then the moments are to be formed in float64.
+    static func solve(views: [[Moments]], device: Device) throws(ComputeError) -> [ViewSolution]? {
+        let totals = Mutex<[Int: Moments]>([:])
+        try device.concurrently(views.count) { view, _ throws(ComputeError) in
+            let total = try Moments.sum(views[view])
+            totals.withLock { $0[view] = total }
+        }
+        let sums = totals.withLock { $0 }
+        var tasks: [Task] = []
+        // The longest tasks first, so that no lane waits for one in the end.
+        for (view, total) in sums where total.count > total.width { tasks.append(.procrustes(view)) }
+        for view in views.indices { tasks.append(.fit(view)) }
+        for (view, folds) in views.enumerated() where folds.count > 1 {
+            for fold in folds.indices { tasks.append(.heldOut(view, fold)) }
+        }
+        tasks.sort { $0.order < $1.order }
+
+        let results = Mutex<Results>(Results())
+        try device.concurrently(tasks.count) { [tasks] index, _ throws(ComputeError) in
+            if results.withLock({ $0.needsFloat64 }) { return }
+            switch tasks[index] {
+            case .procrustes(let view):
+                guard let total = sums[view] else { return }
+                let value = try total.orthogonalProcrustes()
+                results.withLock { $0.procrustes[view] = value }
+            case .fit(let view):
+                guard let total = sums[view] else { return }
+                let fit = try LinearFit.fit(total, extras: .conditionNumber)
+                let anisotropy = try total.anisotropy()
+                results.withLock {
+                    $0.needsFloat64 = $0.needsFloat64 || fit == nil
+                    $0.fits[view] = fit
+                    $0.anisotropies[view] = anisotropy
+                }
+            case .heldOut(let view, let fold):
+                let outcome = try heldOut(views[view], fold)
+                results.withLock {
+                    $0.needsFloat64 = $0.needsFloat64 || outcome == nil
+                    $0.heldOut[HeldOutKey(view: view, fold: fold)] = outcome
+                }
+            }
+        }
+        let found = results.withLock { $0 }
+        if found.needsFloat64 || views.indices.contains(where: { found.rounding(view: $0) > roundingLimit }) {
+            return nil
+        }
+        return try views.indices.map { view throws(ComputeError) in
+            try solution(view, folds: views[view], total: sums[view], found)
+        }
+    }
+
+    /// A held-out score that float32 products may move by more than this is measured again in float64.
+    private static let roundingLimit = 1e-6
+
+    private enum Task: Sendable {
+        case procrustes(_ view: Int)
+        case fit(_ view: Int)
+        case heldOut(_ view: Int, _ fold: Int)
+
+        var order: Int {
+            switch self {
+            case .procrustes(let view): view
+            case .fit(let view): 100 + view
+            case .heldOut(let view, let fold): 1000 * (view + 1) + fold
+            }
+        }
+    }
+
+    private struct HeldOutKey: Hashable {
+        let view: Int
+        let fold: Int
+    }
+
+    /// A held-out fold's errors, or how many training rows were too few for the rank.
+    private enum HeldOutOutcome: Sendable {
+        case errors(HeldOutErrors, rounding: Double)
+        case tooFewRows(Int, rank: Int)
+    }
+
+    private struct Results: Sendable {
+        var needsFloat64 = false
+        var procrustes: [Int: Double] = [:]
+        var fits: [Int: LinearFit] = [:]
+        var anisotropies: [Int: Double] = [:]
+        var heldOut: [HeldOutKey: HeldOutOutcome] = [:]
+
+        /// One standard deviation of a view's held-out score without residual, as float32 products may move it.
+        func rounding(view: Int) -> Double {
+            var (errors, total) = (0.0, 0.0)
+            for (key, outcome) in heldOut where key.view == view {
+                guard case .errors(let sums, let rounding) = outcome else { continue }
+                errors += rounding * rounding
+                total += sums.contributionSquares
+            }
+            return total > 0 ? errors.squareRoot() / total : 0
+        }
+    }
+
+    /// Fits all folds but one, and looks at that one; nil where float32 products do not resolve the training rows.
+    private static func heldOut(_ folds: [Moments], _ fold: Int) throws(ComputeError) -> HeldOutOutcome? {
+        var others = folds
+        others.remove(at: fold)
+        let training = try Moments.sum(others)
+        // More unknowns than rows: the fit is exact, and says nothing of other rows.
+        if training.count <= training.width { return .tooFewRows(training.count, rank: training.width) }
+        guard let fit = try LinearFit.fit(training, extras: .map) else { return nil }
+        guard let map = fit.map, training.count > fit.rank + 1 else {
+            return .tooFewRows(training.count, rank: fit.rank)
+        }
+        return .errors(
+            try folds[fold].heldOutErrors(of: map, fittedOn: training),
+            rounding: try fit.roundingError(on: folds[fold], fittedOn: training))
+    }
+
+    private static func solution(
+        _ view: Int, folds: [Moments], total: Moments?, _ found: Results
+    ) throws(ComputeError) -> ViewSolution {
+        var solution = ViewSolution()
+        solution.count = total?.count ?? 0
+        solution.norms = try total?.centredNorms()
+        solution.fit = found.fits[view]
+        solution.orthogonalProcrustes = found.procrustes[view]
+        solution.anisotropy = found.anisotropies[view]
+        if folds.count < 2 { solution.heldOutReason = "held-out scores need at least 2 folds" }
+        for fold in folds.indices where folds.count > 1 {
+            switch found.heldOut[HeldOutKey(view: view, fold: fold)] {
+            case .errors(let errors, _): solution.heldOut.append(errors)
+            case .tooFewRows(let count, let rank):
+                solution.heldOutReason =
+                    "\(count) training tokens without fold \(fold) are too few for a map of rank \(rank)"
+            case nil: solution.heldOutReason = "fold \(fold) was not measured"
+            }
+        }
+        if !solution.heldOutReason.isEmpty { solution.heldOut = [] }
+        return solution
+    }
+}
