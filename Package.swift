@@ -26,6 +26,7 @@ func tests(of name: String, _ dependencies: Target.Dependency..., fixtures: Bool
 
 let package = Package(
     name: "straightedge",
+    products: [.executable(name: "straightedge", targets: ["straightedge"])],
     dependencies: [
         // Subcommands, typed options, help texts and shell completions, as Swift's own tools have them.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -39,7 +40,16 @@ let package = Package(
         room("Tokenizers", "Checkpoints"),
         room("Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Linearity", "Transformers", "LinearAlgebra", "Compute", "Tensors"),
+        room("Reports", "Linearity", "Checkpoints"),
         room("Conformance", "Compute", "Tensors"),
+        .executableTarget(
+            name: "straightedge",
+            dependencies: [
+                "Conformance", "Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute",
+                "Tensors",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
         tests(of: "Tensors"),
         tests(of: "Compute", "Conformance", "Tensors"),
         tests(of: "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
@@ -47,6 +57,8 @@ let package = Package(
         tests(of: "Tokenizers", "Checkpoints", fixtures: true),
         tests(of: "Transformers", "Checkpoints", "Compute", "Tensors", fixtures: true),
         tests(of: "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
+        tests(of: "Reports", "Linearity"),
+        tests(of: "straightedge", "Checkpoints"),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,103 @@
+public import Checkpoints
+import Linearity
+
+extension Profile {
+    /// The profile as profile.json holds it. A figure that does not exist is null, with its reason in
+    /// `null_reasons` of the same object.
+    public func json() -> JSON {
+        [
+            "schema": .string(Profile.schema),
+            "model": modelJSON(),
+            "corpus": corpusJSON(),
+            "run": runJSON(),
+            "views": .array(result.views.map(viewJSON)),
+        ]
+    }
+
+    private func modelJSON() -> JSON {
+        [
+            "path": .string(model.path), "family": .string(model.family), "layers": .integer(model.layerCount),
+            "width": .integer(model.width), "parameters": .integer(model.parameterCount),
+            "fingerprint": .string(model.fingerprint),
+        ]
+    }
+
+    private func corpusJSON() -> JSON {
+        [
+            "source": .string(corpus.source), "protocol": .string(corpus.protocolDescription),
+            "sequences": .integer(corpus.sequenceCount), "tokens": .integer(corpus.tokenCount),
+            "tokens_asked": corpus.askedTokenCount.map(JSON.integer) ?? .null,
+            "fingerprint": .string(corpus.fingerprint), "seed": corpus.seed.map(JSON.integer) ?? .null,
+            "bos": corpus.hasBeginningOfSequence.map(JSON.bool) ?? .null,
+        ]
+    }
+
+    private func runJSON() -> JSON {
+        [
+            "device": .string(run.device), "compute_type": .string(run.computeType),
+            "folds": .integer(result.folds.foldCount),
+            "fold_boundaries": .array(result.folds.boundaries.map(JSON.integer)),
+            "seconds": [
+                "total": .number(run.totalSeconds), "load": .number(run.loadSeconds),
+                "forward": .number(result.seconds.forward), "moments": .number(result.seconds.moments),
+                "solve": .number(result.seconds.solve),
+            ],
+            "tokens_per_second": .number(tokensPerSecond),
+            "peak_resident_bytes": .integer(run.peakResidentByteCount),
+            "memory": [
+                "budget_bytes": .integer(result.memory.budgetByteCount),
+                "planned_bytes": .integer(result.memory.byteCount),
+                "stream_bytes": .integer(result.memory.streamByteCount),
+                "stream": .string(result.memory.placement.rawValue),
+                "slab_tokens": .integer(result.memory.slabTokenCount),
+            ],
+            "lanes": .integer(run.laneCount), "library": .string(run.library), "version": .string(run.version),
+            "git_revision": run.gitRevision.map(JSON.string) ?? .null,
+        ]
+    }
+
+    private func viewJSON(_ view: Analysis.ViewResult) -> JSON {
+        let rows = view.layers.map { row(layer: $0.layer, site: "layer", $0.figures) }
+        var object: JSONObject = [
+            "name": .string(view.view.name), "skipped_tokens": .integer(view.view.skippedTokenCount),
+            "tokens": .integer(view.tokenCount), "layers": .array(rows),
+        ]
+        if let figures = view.finalNorm {
+            object["final_norm"] = row(layer: model.layerCount - 1, site: "final_norm", figures)
+        } else {
+            object["final_norm"] = .null
+            object["null_reasons"] = ["final_norm": "the last layer was not among the layers asked for"]
+        }
+        return .object(object)
+    }
+
+    private func row(layer: Int, site: String, _ figures: LayerFigures) -> JSON {
+        var object: JSONObject = ["layer": .integer(layer), "site": .string(site), "n": .integer(figures.n)]
+        var reasons = JSONObject()
+        for column in ProfileColumn.all {
+            switch column.figure(figures) {
+            case .value(let value) where column.name == "rank": object[column.name] = .integer(Int(value))
+            case .value(let value): object[column.name] = .number(value)
+            case .absent(let reason):
+                object[column.name] = .null
+                reasons[column.name] = .string(reason)
+            }
+        }
+        object["moments"] = .string(figures.momentPrecision)
+        object["quantiles"] = quantiles(figures)
+        if reasons.count > 0 { object["null_reasons"] = .object(reasons) }
+        return .object(object)
+    }
+
+    private func quantiles(_ figures: LayerFigures) -> JSON {
+        func values(_ distribution: Distribution) -> JSON {
+            .array(distribution.quantiles.map { $0.value.map(JSON.number) ?? .null })
+        }
+        return [
+            "probabilities": .array(Distribution.probabilities.map(JSON.number)),
+            "contribution": values(figures.contribution),
+            "contribution_to_output": values(figures.contributionToOutput), "cosine": values(figures.cosine),
+            "angular_distance": values(figures.angularDistance),
+        ]
+    }
+}

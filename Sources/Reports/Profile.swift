@@ -1,0 +1,100 @@
+public import Linearity
+
+/// A measured profile with everything needed to trust and repeat it: what `analyze` writes.
+public struct Profile: Sendable {
+    public var model: Model
+    public var corpus: Corpus
+    public var run: Run
+    public var result: Analysis.Result
+
+    /// The name and version of the format of profile.json.
+    public static let schema = "straightedge.profile/1"
+
+    public struct Model: Sendable {
+        public var path: String
+        public var family: String
+        public var layerCount: Int
+        public var width: Int
+        public var parameterCount: Int
+        public var fingerprint: String
+
+        public init(
+            path: String, family: String, layerCount: Int, width: Int, parameterCount: Int, fingerprint: String
+        ) {
+            self.path = path
+            self.family = family
+            self.layerCount = layerCount
+            self.width = width
+            self.parameterCount = parameterCount
+            self.fingerprint = fingerprint
+        }
+    }
+
+    public struct Corpus: Sendable {
+        public var source: String
+        /// How sequences were made of the source, in words.
+        public var protocolDescription: String
+        public var sequenceCount: Int
+        public var tokenCount: Int
+        /// Tokens that were asked for; nil where all were.
+        public var askedTokenCount: Int?
+        public var fingerprint: String
+        /// nil where nothing was drawn at random.
+        public var seed: Int?
+        public var hasBeginningOfSequence: Bool?
+
+        public init(
+            source: String, protocolDescription: String, sequenceCount: Int, tokenCount: Int, askedTokenCount: Int?,
+            fingerprint: String, seed: Int?, hasBeginningOfSequence: Bool?
+        ) {
+            self.source = source
+            self.protocolDescription = protocolDescription
+            self.sequenceCount = sequenceCount
+            self.tokenCount = tokenCount
+            self.askedTokenCount = askedTokenCount
+            self.fingerprint = fingerprint
+            self.seed = seed
+            self.hasBeginningOfSequence = hasBeginningOfSequence
+        }
+    }
+
+    public struct Run: Sendable {
+        public var device: String
+        public var computeType: String
+        public var laneCount: Int
+        /// The matrix library and the kernel set it chose.
+        public var library: String
+        public var totalSeconds: Double
+        public var loadSeconds: Double
+        public var peakResidentByteCount: Int
+        public var version: String
+        public var gitRevision: String?
+
+        public init(
+            device: String, computeType: String, laneCount: Int, library: String, totalSeconds: Double,
+            loadSeconds: Double, peakResidentByteCount: Int, version: String, gitRevision: String?
+        ) {
+            self.device = device
+            self.computeType = computeType
+            self.laneCount = laneCount
+            self.library = library
+            self.totalSeconds = totalSeconds
+            self.loadSeconds = loadSeconds
+            self.peakResidentByteCount = peakResidentByteCount
+            self.version = version
+            self.gitRevision = gitRevision
+        }
+    }
+
+    public init(model: Model, corpus: Corpus, run: Run, result: Analysis.Result) {
+        self.model = model
+        self.corpus = corpus
+        self.run = run
+        self.result = result
+    }
+
+    /// Tokens per second of the forward pass.
+    public var tokensPerSecond: Double {
+        result.seconds.forward > 0 ? Double(corpus.tokenCount) / result.seconds.forward : 0
+    }
+}

@@ -1,0 +1,69 @@
+import Linearity
+
+/// Numbers and words as a terminal shows them.
+public enum Text {
+    /// Padded with spaces to at least `width` characters.
+    static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    /// A score in six columns; digits beyond the fourth say little.
+    static func score(_ figure: Figure) -> String {
+        guard let value = figure.value else { return "     –" }
+        let text = fixed(value, 4)
+        return String(repeating: " ", count: max(0, 6 - text.count)) + text
+    }
+
+    static func plain(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
+
+    /// A number with this many decimals.
+    public static func fixed(_ value: Double, _ decimals: Int) -> String {
+        guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
+        var scale = 1.0
+        for _ in 0..<decimals { scale *= 10 }
+        let rounded = (abs(value) * scale).rounded()
+        guard rounded < 9e18 else { return "\(value)" }
+        let digits = String(Int(rounded))
+        let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
+        let sign = value < 0 && rounded > 0 ? "-" : ""
+        return decimals == 0 ? sign + padded : sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
+    }
+
+    /// A bar for a share from 0 to 1, in eighths of a character.
+    static func bar(_ share: Double, width: Int) -> String {
+        let eighths = Int((min(1, max(0, share)) * Double(width * 8)).rounded())
+        let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
+        return String(repeating: "█", count: eighths / 8) + parts[eighths % 8]
+    }
+
+    /// Bytes in binary units.
+    public static func bytes(_ count: Int) -> String {
+        var (value, unit) = (Double(count), "B")
+        for next in ["KiB", "MiB", "GiB", "TiB"] where value >= 1024 { (value, unit) = (value / 1024, next) }
+        return unit == "B" ? "\(count) B" : "\(fixed(value, value < 10 ? 2 : 1)) \(unit)"
+    }
+
+    /// A duration as a person says it.
+    public static func duration(_ seconds: Double) -> String {
+        if seconds < 60 { return "\(fixed(seconds, 1)) s" }
+        let whole = Int(seconds.rounded())
+        if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+        return "\(whole / 3600) h \(whole % 3600 / 60) min"
+    }
+
+    /// A count with thin groups of thousands.
+    public static func count(_ value: Int) -> String {
+        var digits = String(abs(value))
+        var groups: [String] = []
+        while digits.count > 3 {
+            groups.insert(String(digits.suffix(3)), at: 0)
+            digits = String(digits.dropLast(3))
+        }
+        return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
+    }
+
+    /// The last component of a path.
+    public static func name(_ path: String) -> String {
+        path.split(separator: "/").last.map(String.init) ?? path
+    }
+}

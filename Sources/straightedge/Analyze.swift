@@ -1,0 +1,161 @@
+import ArgumentParser
+import Checkpoints
+import Compute
+import Glibc
+import Linearity
+import Reports
+import Tokenizers
+import Transformers
+
+struct Analyze: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure how linear each layer of a model is on a text.",
+        discussion: """
+            Writes profile.json and layers.csv, and shows a table: for each layer the linearity score with and without \
+            the residual stream, on the tokens of the fit and held out, over all tokens and without the first of each \
+            sequence.
+
+            EXAMPLES
+              straightedge analyze SmolLM2-135M-Instruct.Q4_1.gguf --text enwiki.txt
+              straightedge analyze ./Llama-3.2-1B --text enwiki.txt --sequences 64 --out llama-profile
+              straightedge analyze model.gguf --text enwiki.txt --chunk-characters 512 --sequences 128 --seed 0
+              straightedge analyze model.gguf --tokens ids.jsonl --layers 0:12 --memory 2G
+            """)
+
+    @OptionGroup var model: ModelArgument
+    @OptionGroup(title: "Tokens") var corpus: CorpusOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "First tokens of each sequence that the second view leaves out; 0 for one view only.", valueName: "k"))
+    var skipTokens = 1
+
+    @Option(help: ArgumentHelp("Folds of the held-out scores; 1 for none.", valueName: "k"))
+    var folds = 5
+
+    @Option(help: ArgumentHelp("Layers to measure, half-open: 0:12 is the first twelve.", valueName: "range"))
+    var layers: LayerRange?
+
+    @OptionGroup(title: "Computing") var device: DeviceOptions
+
+    @Option(
+        help: ArgumentHelp("Folder for the results (default: straightedge-NAME-DATE).", valueName: "folder"),
+        completion: .directory)
+    var out: String?
+
+    @Flag(help: "Replace results in a folder that exists.")
+    var force = false
+
+    @Flag(help: "No progress, no table: only warnings and errors.")
+    var quiet = false
+
+    func validate() throws {
+        if skipTokens < 0 { throw ValidationError("--skip-tokens must not be negative.") }
+        if folds < 1 { throw ValidationError("--folds must be at least 1.") }
+    }
+
+    func run() throws {
+        try Failure.reporting {
+            var stopwatch = Stopwatch()
+            let progress = ProgressLine(isQuiet: quiet)
+            let device = try self.device.open()
+            let model = try self.model.open()
+            let folder = try ResultFolder(out ?? defaultFolder(model), replaces: force)
+            progress.show("reading the text")
+            let corpus = try self.corpus.load(for: model)
+            let fingerprint = model.checkpoint.fingerprint()
+            let loadSeconds = stopwatch.lap()
+            warnOfFewTokens(corpus, width: model.plan.width)
+
+            var settings = Analysis.Settings()
+            settings.foldCount = folds
+            settings.skippedTokenCount = skipTokens
+            settings.layers = layers?.range
+            settings.memoryByteCount = self.device.memory?.value
+            let analysis = Analysis(model: model, device: device, settings: settings)
+            progress.show("layer 0 …")
+            let result = try analysis.run(
+                tokens: corpus.sequences.flatMap { $0 },
+                layout: SequenceLayout(lengths: corpus.sequences.map(\.count))
+            ) {
+                progress.show(Analyze.describe($0))
+            }
+            progress.clear()
+            let profile = Profile(
+                model: describe(model, fingerprint), corpus: describe(corpus),
+                run: Profile.Run(
+                    device: device.name, computeType: self.device.computeType.rawValue, laneCount: device.laneCount,
+                    library: device.libraryDescription, totalSeconds: loadSeconds + stopwatch.lap(),
+                    loadSeconds: loadSeconds, peakResidentByteCount: HostResources.peakResidentByteCount(),
+                    version: Version.current, gitRevision: BuildInformation.gitRevision),
+                result: result)
+            try folder.write([
+                ("profile.json", profile.json().serialized(indented: true) + "\n"), ("layers.csv", profile.csv()),
+            ])
+            if !quiet { show(profile, folder) }
+        }
+    }
+
+    private func show(_ profile: Profile, _ folder: ResultFolder) {
+        print(profile.table())
+        print("")
+        print(profile.summary())
+        print("")
+        let seconds = profile.result.seconds
+        print(
+            "\(Text.count(profile.corpus.tokenCount)) tokens in \(profile.corpus.sequenceCount) sequences, "
+                + "\(Text.duration(profile.run.totalSeconds)): load \(Text.duration(profile.run.loadSeconds)), forward "
+                + "\(Text.duration(seconds.forward)) (\(Text.fixed(profile.tokensPerSecond, 0)) tokens/s), moments "
+                + "\(Text.duration(seconds.moments)), solve \(Text.duration(seconds.solve)); peak memory "
+                + "\(Text.bytes(profile.run.peakResidentByteCount)).")
+        print("Results: \(folder.path)/profile.json and \(folder.path)/layers.csv")
+    }
+
+    private static func describe(_ progress: Analysis.Progress) -> String {
+        let done = Double(progress.completedLayerCount)
+        let rate = Double(progress.tokenCount) * done / max(progress.seconds, 1e-9)
+        let left = progress.seconds / done * Double(progress.layerCount - progress.completedLayerCount)
+        return "layer \(progress.completedLayerCount) of \(progress.layerCount), "
+            + "\(Text.count(Int(rate))) tokens/s a layer, \(Text.duration(left)) left"
+    }
+
+    private func warnOfFewTokens(_ corpus: Corpus, width: Int) {
+        let count = corpus.tokenCount
+        if count > width, count <= 5 * width {
+            Failure.warn(
+                "\(count) tokens for a stream of width \(width): the scores of the fit are flattered (see chance_floor), "
+                    + "and held-out ones uncertain; \(10 * width) tokens are better")
+        }
+        if corpus.lostByteCount > 0 {
+            Failure.warn(
+                "\(corpus.lostByteCount) bytes of the text have no token in this model's vocabulary and are left out")
+        }
+        if let asked = corpus.askedTokenCount, count < asked {
+            Failure.warn("the text has only \(count) tokens, \(asked) were asked for; all of them are used")
+        }
+    }
+
+    private func defaultFolder(_ model: DecoderModel) -> String {
+        var now = time(nil)
+        var parts = unsafe tm()
+        unsafe localtime_r(&now, &parts)
+        let date = unsafe [parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday]
+        let clock = unsafe [parts.tm_hour, parts.tm_min, parts.tm_sec]
+        let digits = (date + clock).map { $0 < 10 ? "0\($0)" : "\($0)" }
+        return "straightedge-\(model.checkpoint.name)-\(digits[0...2].joined())-\(digits[3...5].joined())"
+    }
+
+    private func describe(_ model: DecoderModel, _ fingerprint: String) -> Profile.Model {
+        Profile.Model(
+            path: model.checkpoint.path, family: model.plan.family, layerCount: model.plan.layerCount,
+            width: model.plan.width, parameterCount: model.plan.parameterCount, fingerprint: fingerprint)
+    }
+
+    private func describe(_ corpus: Corpus) -> Profile.Corpus {
+        Profile.Corpus(
+            source: corpus.source, protocolDescription: corpus.protocolDescription,
+            sequenceCount: corpus.sequences.count, tokenCount: corpus.tokenCount,
+            askedTokenCount: corpus.askedTokenCount, fingerprint: corpus.fingerprint, seed: corpus.seed,
+            hasBeginningOfSequence: corpus.hasBeginningOfSequence)
+    }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Linearity
+import Reports
+import Transformers
+
+/// How the program ends when it cannot do what was asked.
+enum Failure {
+    /// Exit code for work that failed: a damaged file, no memory, no disk.
+    static let failed = ExitCode(1)
+    /// Exit code for work that is refused because its result would mean nothing.
+    static let refused = ExitCode(2)
+
+    /// Runs a command's work; an error becomes one message on standard error and an exit code.
+    static func reporting(_ work: () throws -> Void) throws {
+        do {
+            try work()
+        } catch let code as ExitCode {
+            throw code
+        } catch let error as ValidationError {
+            throw error
+        } catch let error as LinearityError {
+            report("\(error)")
+            throw isRefusal(error) ? refused : failed
+        } catch {
+            report("\(error)")
+            throw failed
+        }
+    }
+
+    /// A message on standard error, in the form compilers use.
+    static func report(_ message: String) { ProgressLine.write("straightedge: error: \(message)\n") }
+
+    static func warn(_ message: String) { ProgressLine.write("straightedge: warning: \(message)\n") }
+
+    private static func isRefusal(_ error: LinearityError) -> Bool {
+        switch error {
+        case .tooFewTokens, .layers, .memory: true
+        case .transformer: false
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import ArgumentParser
+import Checkpoints
+import Compute
+import Linearity
+import Reports
+import Tokenizers
+import Transformers
+
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what a model file holds: plan, parameters, element types, tokenizer, memory needed.",
+        discussion: """
+            EXAMPLES
+              straightedge inspect SmolLM2-135M-Instruct.Q4_1.gguf
+              straightedge inspect ./Llama-3.2-1B
+            """)
+
+    @OptionGroup var model: ModelArgument
+
+    func run() throws {
+        try Failure.reporting {
+            let checkpoint = try Checkpoint.open(self.model.model)
+            let model = try DecoderModel(checkpoint)
+            show(checkpoint)
+            show(model.plan)
+            show("tokenizer", tokenizerDescription(checkpoint))
+            try showMemory(model.plan)
+        }
+    }
+
+    private func show(_ checkpoint: Checkpoint) {
+        show("model", "\(checkpoint.name)  (\(checkpoint.path))")
+        switch checkpoint.format {
+        case .gguf(let file):
+            show("format", "GGUF version \(file.version), \(checkpoint.tensorNames.count) tensors")
+        case .huggingFace(let folder):
+            let count = folder.weightFiles.count
+            show(
+                "format",
+                "Hugging Face folder, safetensors in \(count) file\(count == 1 ? "" : "s"), "
+                    + "\(checkpoint.tensorNames.count) tensors")
+        }
+        show("size", Text.bytes(checkpoint.byteCount))
+        show("parameters", Text.count(checkpoint.parameterCount))
+        for type in checkpoint.elementTypeCounts {
+            show("  \(type.name)", "\(Text.count(type.parameterCount)) in \(type.tensorCount) tensors")
+        }
+    }
+
+    private func show(_ plan: DecoderPlan) {
+        show("family", plan.family)
+        show("layers", "\(plan.layerCount), width \(plan.width)")
+        show(
+            "attention",
+            "\(plan.heads.queryCount) query heads, \(plan.heads.keyCount) key heads of width \(plan.heads.width)"
+                + (plan.hasAttentionBias ? ", with biases" : ""))
+        switch plan.positions {
+        case .rotary(let base, let layout):
+            show("positions", "\(Text.count(plan.maximumPositions)), rotary base \(base), pairs in \(layout)")
+        }
+        switch plan.feedForward {
+        case .gatedSiLU(let width):
+            show("MLP", "SwiGLU, width \(width)" + (plan.hasFeedForwardBias ? ", with biases" : ""))
+        }
+        switch plan.norm {
+        case .rootMeanSquare(let epsilon): show("norm", "RMSNorm, epsilon \(epsilon)")
+        }
+        show("vocabulary", "\(Text.count(plan.vocabularySize)), head \(plan.isHeadTied ? "tied" : "of its own")")
+    }
+
+    private func tokenizerDescription(_ checkpoint: Checkpoint) -> String {
+        do throws(TokenizerError) {
+            return try Tokenizer(checkpoint).summary
+        } catch {
+            return "not usable: \(error)"
+        }
+    }
+
+    /// What `analyze` would take by default: windows of 512 tokens, ten tokens a column.
+    private func showMemory(_ plan: DecoderPlan) throws {
+        let length = min(512, plan.maximumPositions)
+        let count = (10 * plan.width + length - 1) / length
+        let memory = try MemoryPlan(
+            plan: plan, layout: SequenceLayout(lengths: [Int](repeating: length, count: count)), foldCount: 5,
+            laneCount: HostResources.grantedCoreCount(), budgetByteCount: Int.max)
+        show(
+            "memory",
+            "\(Text.bytes(memory.byteCount)) to analyze \(Text.count(count * length)) tokens, "
+                + "\(Text.bytes(memory.streamByteCount)) of it for the streams, which may go to a scratch file; "
+                + "the mapped file comes on top")
+    }
+
+    private func show(_ name: String, _ value: String) {
+        print(name + String(repeating: " ", count: max(1, 14 - name.count)) + value)
+    }
+}
