@@ -58,7 +58,7 @@ let package = Package(
         tests(of: "Transformers", "Checkpoints", "Compute", "Tensors", fixtures: true),
         tests(of: "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
         tests(of: "Reports", "Linearity"),
-        tests(of: "straightedge", "Checkpoints"),
+        tests(of: "straightedge", "Checkpoints", fixtures: true),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -119,6 +119,39 @@ struct CommandLineTests {
     }
 }
 
+@Suite("A real model, where Scripts/test could fetch it")
+struct RealModelTests {
+    private static let model = Command.environment("STRAIGHTEDGE_TEST_MODEL")
+    private static let text = Command.environment("STRAIGHTEDGE_TEST_TEXT")
+
+    @Test(
+        "SmolLM2's first layers score what numpy finds in Hugging Face's hidden states",
+        .enabled(if: model != nil && text != nil, "the model was not fetched"))
+    func smolLM2() throws {
+        let folder = try TemporaryFolder()
+        let outcome = try Command.run([
+            "analyze", RealModelTests.model ?? "", "--text", RealModelTests.text ?? "", "--sequences", "2", "--layers",
+            "0:3", "--out", "\(folder.path)/out",
+        ])
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        let profile = try JSON.read("\(folder.path)/out/profile.json")
+        let golden = try JSON.read(Command.ownFixture("smollm2.json"))
+        for view in try #require(profile["views"]?.array) {
+            let name = try #require(view["name"]?.string)
+            let rows = try #require(view["layers"]?.array)
+            let expected = try #require(golden["views"]?[name]?.array)
+            #expect(rows.count == expected.count)
+            for (row, wanted) in zip(rows, expected) {
+                for (figure, value) in try #require(wanted.object).members {
+                    let difference = try #require(row[figure]?.number) - (try #require(value.number))
+                    // 1,024 tokens for 576 columns: the map follows the hidden states' own float32 rounding closely.
+                    #expect(abs(difference) < 2e-6, "\(name), \(figure)")
+                }
+            }
+        }
+    }
+}
+
 /// Runs the command that was built with these tests.
 private enum Command {
     struct Outcome {
@@ -139,6 +172,15 @@ private enum Command {
     static func fixture(_ name: String) -> String {
         #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
             + "/TransformersTests/Fixtures/\(name)"
+    }
+
+    static func ownFixture(_ name: String) -> String {
+        #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+            + "/Fixtures/\(name)"
+    }
+
+    static func environment(_ name: String) -> String? {
+        unsafe getenv(name).map { unsafe String(cString: $0) }
     }
 
     static func tokenLines(sequences: Int, length: Int) -> String {
