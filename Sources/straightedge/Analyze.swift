@@ -65,6 +65,7 @@ struct Analyze: ParsableCommand {
             let corpus = try self.corpus.load(for: model)
             let fingerprint = model.checkpoint.fingerprint()
             let loadSeconds = stopwatch.lap()
+            progress.clear()
             warnOfFewTokens(corpus, width: model.plan.width)
 
             var settings = Analysis.Settings()
@@ -113,10 +114,10 @@ struct Analyze: ParsableCommand {
 
     private static func describe(_ progress: Analysis.Progress) -> String {
         let done = Double(progress.completedLayerCount)
-        let rate = Double(progress.tokenCount) * done / max(progress.seconds, 1e-9)
+        let rate = Double(progress.tokenCount) * done / Double(progress.layerCount) / max(progress.seconds, 1e-9)
         let left = progress.seconds / done * Double(progress.layerCount - progress.completedLayerCount)
         return "layer \(progress.completedLayerCount) of \(progress.layerCount), "
-            + "\(Text.count(Int(rate))) tokens/s a layer, \(Text.duration(left)) left"
+            + "\(Text.count(Int(rate))) tokens/s, \(Text.duration(left)) left"
     }
 
     private func warnOfFewTokens(_ corpus: Corpus, width: Int) {
