@@ -33,8 +33,8 @@ public struct LinearFit: Sendable {
     /// The smallest pivot of the unit-diagonal S_xx that moments of this precision resolve.
     ///
     /// Float64 moments: 64·width·ε. Float32 products over blocks of 512 rows err by about 1e-8 of the norms an element
-    /// and at random, so that their matrix errs by about √width of that; `preciseEnough` is a hundredfold above it, and
-    /// what falls below is computed again in float64.
+    /// and at random, so that their matrix errs by about √width of that; the limit is a hundredfold above it, and what
+    /// falls below is computed again in float64.
     public static func smallestPivot(width: Int, precision: MomentPrecision) -> Double {
         switch precision {
         case .float64: 64 * Double(width) * Double.ulpOfOne
