@@ -49,6 +49,8 @@ package protocol Backend: Sendable {
         into result: Tensor)
     /// result = silu(gateUp[:, ..<m]) ⊙ gateUp[:, m...].
     func gatedSiLU(_ gateUp: Tensor, into result: Tensor)
+    /// result = a + b.
+    func add(_ a: Tensor, _ b: Tensor, into result: Tensor)
     /// result = a - b.
     func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor)
     /// The first row that holds a NaN or an infinity.
@@ -62,6 +64,10 @@ package protocol Backend: Sendable {
     func addCrossProducts(_ panels: Panels, rowCount: Int, gram: Tensor, cross: Tensor)
     /// result[i] = (‖x‖, ‖y‖, ‖y - x‖, x·y) of row i, in float64.
     func rowStatistics(_ x: Tensor, _ y: Tensor, into result: Tensor)
+    /// Per row, with e = prediction + bias - target: (‖e‖, √Σ x²·inputWeights, √Σ e²·outputWeights).
+    func predictionErrors(
+        _ prediction: Tensor, bias: Tensor, target: Tensor, x: Tensor, inputWeights: Tensor, outputWeights: Tensor,
+        into result: Tensor)
 
     // MARK: Dense linear algebra in float64
 

@@ -166,6 +166,15 @@ extension Device {
         backend.gatedSiLU(gateUp, into: result)
     }
 
+    /// result = a + b, all (tokens, width); result may be a or b.
+    public func add(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
+        for (tensor, operand) in [(a, "a"), (b, "b"), (result, "result")] {
+            try check(tensor, operand, .float32, in: "add")
+            try check(tensor, operand, rows: a.rows, columns: a.columns, in: "add")
+        }
+        backend.add(a, b, into: result)
+    }
+
     /// result = a - b, all (tokens, width); result may be a or b.
     public func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
         for (tensor, operand) in [(a, "a"), (b, "b"), (result, "result")] {

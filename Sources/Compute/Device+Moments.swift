@@ -72,6 +72,47 @@ extension Device {
         backend.rowStatistics(x, y, into: result)
     }
 
+    /// Per token, with e = predictionᵢ + bias - targetᵢ: result[i] = (‖e‖, √Σⱼ xᵢⱼ²·inputWeightsⱼ,
+    /// √Σⱼ eⱼ²·outputWeightsⱼ), computed in float64.
+    ///
+    /// With the squared norms of a map's rows and the shares of its columns as weights, the others tell how rounding
+    /// errors in prediction = x·map move the first.
+    ///
+    /// - Parameters:
+    ///   - prediction: (tokens, m) float32 or float64.
+    ///   - bias: (m) float64; `outputWeights` likewise.
+    ///   - target: (tokens, m), of the same element type.
+    ///   - x: (tokens, width), of the same element type.
+    ///   - inputWeights: (width) float64.
+    ///   - result: (tokens, 3) float64.
+    public func predictionErrors(
+        _ prediction: Tensor, bias: Tensor, target: Tensor, x: Tensor, inputWeights: Tensor, outputWeights: Tensor,
+        into result: Tensor
+    ) throws(ComputeError) {
+        let operation = "predictionErrors"
+        guard prediction.elementType == .float32 || prediction.elementType == .float64 else {
+            throw .elementType(
+                operation: operation, operand: "prediction", expected: "F32 or F64", got: prediction.elementType)
+        }
+        try check(prediction, "prediction", nil, in: operation)
+        for (tensor, operand, columns) in [(target, "target", prediction.columns), (x, "x", x.columns)] {
+            try check(tensor, operand, prediction.elementType, in: operation)
+            try check(tensor, operand, rows: prediction.rows, columns: columns, in: operation)
+        }
+        for (tensor, operand, columns) in [
+            (bias, "bias", prediction.columns), (inputWeights, "inputWeights", x.columns),
+            (outputWeights, "outputWeights", prediction.columns),
+        ] {
+            try check(tensor, operand, .float64, in: operation)
+            try check(tensor, operand, rows: 1, columns: columns, in: operation)
+        }
+        try check(result, "result", .float64, in: operation)
+        try check(result, "result", rows: prediction.rows, columns: 3, in: operation)
+        backend.predictionErrors(
+            prediction, bias: bias, target: target, x: x, inputWeights: inputWeights, outputWeights: outputWeights,
+            into: result)
+    }
+
     private func checkPanels(_ panels: Panels, rowCount: Int, width: Int, in operation: String) throws(ComputeError) {
         guard panels.x.elementType == .float32 || panels.x.elementType == .float64 else {
             throw .elementType(

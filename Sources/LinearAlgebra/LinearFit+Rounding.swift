@@ -48,6 +48,30 @@ extension LinearFit {
         return 2 * LinearFit.elementNoise(rowCount: training.count) * squares.squareRoot()
     }
 
+    /// How far rounding in float32 products may move the prediction of a row: ‖(x - meanX)·W‖ is one standard deviation
+    /// along any fixed direction.
+    ///
+    /// As in `roundingError`, δA = S_xx⁻¹·N with independent elements of N, so that (x - meanX)·δA varies as the norm of
+    /// (x - meanX)·S_xx⁻¹, which a few random combinations of its elements estimate.
+    ///
+    /// - Returns: W, (width, probes) float64; nil for float64 moments and where the factor is not at hand.
+    func predictionRounding(fittedOn training: Moments) throws(ComputeError) -> Tensor? {
+        guard training.precision == .float32Blocks, let map, let factor else { return nil }
+        let probeCount = LinearFit.predictionProbeCount
+        let scales = try noiseScales(map, factor.scales, training)
+        let mean = (scales.reduce(0) { $0 + $1 * $1 } / Double(scales.count)).squareRoot()
+        let noise = LinearFit.elementNoise(rowCount: training.count) * mean / Double(probeCount).squareRoot()
+        let probes = try training.device.makeTensor(
+            LinearFit.probes(columnNorms: [Double](repeating: noise, count: training.width), probeCount),
+            [training.width, probeCount], for: "probes")
+        try training.device.solveTriangular(factor.matrix, transposes: false, probes)
+        try training.device.solveTriangular(factor.matrix, transposes: true, probes)
+        try training.device.scale(probes, rows: factor.scales, columns: nil)
+        return probes
+    }
+
+    static let predictionProbeCount = 4
+
     /// Relative error of an element of a moment matrix: at random a quarter of an ulp of the growing sum at each of 512
     /// steps, which makes √(512/3) quarters in a block, and blocks added likewise. Elements that are small sums of large
     /// products err less; the diagonal and correlated columns, which decide, do not.

@@ -16,6 +16,10 @@ public struct Analysis: Sendable {
         public var skippedTokenCount = 1
         /// Layers to measure; nil for all. Those before are computed, those after are not.
         public var layers: Range<Int>?
+        /// Which steps of each layer to measure; the final norm's is measured with the last layer's own.
+        public var sites: [StepSite] = [.layer]
+        /// Whether to measure the error of every token.
+        public var measuresTokenErrors = true
         /// Bytes of memory to take at most; nil for 80 % of what is available.
         public var memoryByteCount: Int?
 
@@ -27,34 +31,56 @@ public struct Analysis: Sendable {
         /// Layers computed so far, and in all.
         public let completedLayerCount: Int
         public let layerCount: Int
+        /// Layers that an earlier run had measured.
+        public let resumedLayerCount: Int
         public let tokenCount: Int
-        /// Seconds since the first layer began.
+        /// Seconds since the first layer of this run began.
         public let seconds: Double
     }
 
     /// What was measured.
     public struct Result: Sendable {
-        public var views: [ViewResult] = []
+        public var views: [ViewResult]
         public var folds: FoldLayout
         public var memory: MemoryPlan
         public var seconds: Seconds
 
-        /// Seconds by stage.
-        public struct Seconds: Sendable {
-            public var forward = 0.0
-            public var moments = 0.0
-            public var solve = 0.0
+        public init(views: [ViewResult], folds: FoldLayout, memory: MemoryPlan, seconds: Seconds) {
+            self.views = views
+            self.folds = folds
+            self.memory = memory
+            self.seconds = seconds
         }
     }
 
-    /// One view's figures.
+    /// Seconds by stage, those of interrupted runs included.
+    public struct Seconds: Sendable, Hashable {
+        public var forward = 0.0
+        public var moments = 0.0
+        public var solve = 0.0
+        public var tokenErrors = 0.0
+
+        public init() {}
+    }
+
+    /// What was measured in one view.
     public struct ViewResult: Sendable {
         public let view: View
         public let tokenCount: Int
-        /// The measured layers, with their numbers.
-        public var layers: [(layer: Int, figures: LayerFigures)] = []
-        /// From the stream entering the last layer to the output of the final norm; nil where it was not reached.
-        public var finalNorm: LayerFigures?
+        /// The steps that were measured, in the order of the layers.
+        public var steps: [StepResult] = []
+        /// For each of `steps` every token's error; empty where they were not asked for, or are not at hand.
+        public var tokenErrors: [TokenErrors?] = []
+
+        /// The whole layers' steps.
+        public var layers: [StepResult] { steps.filter { $0.site == .layer } }
+        /// nil where the last layer was not reached.
+        public var finalNorm: StepResult? { steps.first { $0.site == .finalNorm } }
+
+        public init(view: View, tokenCount: Int) {
+            self.view = view
+            self.tokenCount = tokenCount
+        }
     }
 
     public init(model: DecoderModel, device: Device, settings: Settings) {
@@ -68,11 +94,13 @@ public struct Analysis: Sendable {
     /// - Parameters:
     ///   - tokens: Ids of all sequences, packed.
     ///   - layout: Their lengths.
+    ///   - store: Where finished layers are kept, and taken from where they are there already.
     ///   - progress: Called after each layer.
     /// - Throws: `LinearityError.tooFewTokens` where there are no more tokens than the stream is wide, and what the
     ///   forward pass throws.
     public func run(
-        tokens: [Int32], layout: SequenceLayout, progress: (Progress) -> Void = { _ in }
+        tokens: [Int32], layout: SequenceLayout, store: (any AnalysisStore)? = nil,
+        progress: (Progress) -> Void = { _ in }
     ) throws(LinearityError) -> Result {
         let plan = model.plan
         let layers = settings.layers ?? 0..<plan.layerCount
@@ -82,64 +110,11 @@ public struct Analysis: Sendable {
         guard layout.tokenCount > plan.width else { throw .tooFewTokens(count: layout.tokenCount, width: plan.width) }
         let folds = FoldLayout(layout: layout, foldCount: settings.foldCount)
         let memory = try MemoryPlan(
-            plan: plan, layout: layout, foldCount: folds.foldCount, laneCount: device.laneCount,
-            budgetByteCount: settings.memoryByteCount)
-        do throws(TransformerError) {
-            return try run(tokens, layout, layers, folds, memory, progress)
-        } catch {
-            throw .transformer(error)
-        }
-    }
-
-    private func run(
-        _ tokens: [Int32], _ layout: SequenceLayout, _ layers: Range<Int>, _ folds: FoldLayout, _ memory: MemoryPlan,
-        _ progress: (Progress) -> Void
-    ) throws(TransformerError) -> Result {
-        let forward = try Forward(
-            model: model, device: device, layout: layout, slabTokenCount: memory.slabTokenCount,
-            placement: memory.placement)
-        let measurement = try LayerMeasurement(
-            device: device, layout: layout, folds: folds, skippedTokenCount: settings.skippedTokenCount,
-            width: model.plan.width, stages: memory.placement == .scratchFile)
-        var result = Result(views: emptyViews(layout), folds: folds, memory: memory, seconds: .init())
-        var (total, stopwatch) = (Stopwatch(), Stopwatch())
-        var elapsed = 0.0
-        var stream = try forward.embed(tokens)
-        result.seconds.forward += stopwatch.lap()
-        for layer in 0..<layers.upperBound {
-            let next = try forward.apply(layer, to: stream)
-            result.seconds.forward += stopwatch.lap()
-            if layers.contains(layer) {
-                for (view, figures) in try measurement.measure(x: stream, y: next).enumerated() {
-                    result.views[view].layers.append((layer, figures))
-                }
-            }
-            if layer == model.plan.layerCount - 1 {
-                _ = stopwatch.lap()
-                let normed = try forward.finalNorm(next, into: next)
-                result.seconds.forward += stopwatch.lap()
-                for (view, figures) in try measurement.measure(x: stream, y: normed).enumerated() {
-                    result.views[view].finalNorm = figures
-                }
-            }
-            _ = stopwatch.lap()
-            stream = next
-            elapsed += total.lap()
-            progress(
-                Progress(
-                    completedLayerCount: layer + 1, layerCount: layers.upperBound, tokenCount: layout.tokenCount,
-                    seconds: elapsed))
-        }
-        result.seconds.moments = measurement.momentSeconds
-        result.seconds.solve = measurement.solveSeconds
-        return result
-    }
-
-    private func emptyViews(_ layout: SequenceLayout) -> [ViewResult] {
-        let all = ViewResult(view: .allTokens, tokenCount: layout.tokenCount)
-        let skipped = settings.skippedTokenCount
-        guard skipped > 0 else { return [all] }
-        let count = layout.lengths.reduce(0) { $0 + max(0, $1 - skipped) }
-        return [all, ViewResult(view: .withoutFirstTokens(skipping: skipped), tokenCount: count)]
+            plan: plan, layout: layout, settings: settings, foldCount: folds.foldCount, laneCount: device.laneCount,
+            slabTokenCount: store?.slabTokenCount)
+        try store?.begin(slabTokenCount: memory.slabTokenCount)
+        return try AnalysisRun(
+            analysis: self, tokens: tokens, layout: layout, layers: layers, folds: folds, memory: memory, store: store
+        ).run(progress)
     }
 }

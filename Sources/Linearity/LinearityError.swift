@@ -9,6 +9,8 @@ public enum LinearityError: Error, Sendable, CustomStringConvertible {
     case memory(needed: Int, budget: Int, longestSequence: Int, width: Int)
     /// The layers asked for are not those of the model.
     case layers(asked: Range<Int>, layerCount: Int)
+    /// Finished layers could not be kept or taken up again.
+    case store(description: String)
 
     public var description: String {
         switch self {
@@ -19,6 +21,7 @@ public enum LinearityError: Error, Sendable, CustomStringConvertible {
         case .memory(let needed, let budget, let longest, let width):
             "the analysis needs \(needed) bytes of memory besides the streams, and may take \(budget); give a larger "
                 + "--memory, or shorter sequences (the longest has \(longest) tokens of width \(width))"
+        case .store(let description): description
         case .layers(let asked, let layerCount):
             "layers \(asked.lowerBound):\(asked.upperBound) are not all in the model, whose layers are 0:\(layerCount)"
         }

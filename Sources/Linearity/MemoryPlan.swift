@@ -5,7 +5,7 @@ public import Transformers
 public struct MemoryPlan: Sendable, Hashable {
     /// Bytes that the analysis may take.
     public let budgetByteCount: Int
-    /// Bytes of the two streams of a layer, where they are kept in memory.
+    /// Bytes of the streams of a layer, two and those of its sublayers, where they are kept in memory.
     public let streamByteCount: Int
     /// Bytes of everything else, at most; files that are mapped are not counted.
     public let workingByteCount: Int
@@ -21,25 +21,50 @@ public struct MemoryPlan: Sendable, Hashable {
 
     /// Places the streams, and chooses the slabs.
     ///
-    /// - Parameter budgetByteCount: nil for 80 % of what is available.
+    /// - Parameters:
+    ///   - foldCount: Folds of the measurement.
+    ///   - slabTokenCount: Of an earlier run that is continued, nil to choose.
     /// - Throws: `LinearityError.memory` where even one sequence at a time, with the streams in a scratch file, is too
     ///   much.
     public init(
-        plan: DecoderPlan, layout: SequenceLayout, foldCount: Int, laneCount: Int, budgetByteCount: Int?
+        plan: DecoderPlan, layout: SequenceLayout, settings: Analysis.Settings, foldCount: Int, laneCount: Int,
+        slabTokenCount chosenSlabTokenCount: Int? = nil
+    ) throws(LinearityError) {
+        let measurement = LayerMeasurement.byteCount(
+            width: plan.width, foldCount: foldCount, laneCount: laneCount,
+            measuresTokenErrors: settings.measuresTokenErrors)
+        // Ids, four numbers a token and view, and the errors of all tokens, in-sample and held-out.
+        let steps = (settings.layers?.count ?? plan.layerCount) * settings.sites.count + 1
+        let tokens = layout.tokenCount * 4 * (7 + (settings.measuresTokenErrors ? 4 * steps : 0))
+        let sublayerStreamCount = settings.sites.contains { $0 != .layer } ? (plan.residual == .parallel ? 2 : 1) : 0
+        try self.init(
+            plan: plan, layout: layout, streamCount: 2 + sublayerStreamCount, otherByteCount: measurement + tokens,
+            laneCount: laneCount, budgetByteCount: settings.memoryByteCount, slabTokenCount: chosenSlabTokenCount)
+    }
+
+    /// For a forward pass alone.
+    public init(
+        plan: DecoderPlan, layout: SequenceLayout, laneCount: Int, budgetByteCount: Int?
+    ) throws(LinearityError) {
+        try self.init(
+            plan: plan, layout: layout, streamCount: 2, otherByteCount: layout.tokenCount * 4, laneCount: laneCount,
+            budgetByteCount: budgetByteCount, slabTokenCount: nil)
+    }
+
+    private init(
+        plan: DecoderPlan, layout: SequenceLayout, streamCount: Int, otherByteCount: Int, laneCount: Int,
+        budgetByteCount: Int?, slabTokenCount chosenSlabTokenCount: Int?
     ) throws(LinearityError) {
         let budget = budgetByteCount ?? HostResources.availableMemoryByteCount() / 5 * 4
-        let streams = 2 * layout.tokenCount * plan.width * 4
-        let measurement = LayerMeasurement.byteCount(width: plan.width, foldCount: foldCount, laneCount: laneCount)
-        // Ids, and four numbers a token and view.
-        let tokens = layout.tokenCount * 4 * 7
+        let streams = streamCount * layout.tokenCount * plan.width * 4
         let longest = layout.lengths.max() ?? 0
-        var slabTokenCount = MemoryPlan.preferredSlabTokenCount
+        var slabTokenCount = chosenSlabTokenCount ?? MemoryPlan.preferredSlabTokenCount
         func working() -> Int {
             let slab = max(slabTokenCount, longest)
             return Forward.workingByteCount(plan: plan, slabTokenCount: slab, laneCount: laneCount, longest: longest)
-                + measurement + tokens
+                + otherByteCount
         }
-        while working() > budget, slabTokenCount > max(64, longest) { slabTokenCount /= 2 }
+        while chosenSlabTokenCount == nil, working() > budget, slabTokenCount > max(64, longest) { slabTokenCount /= 2 }
         guard working() <= budget else {
             throw .memory(
                 needed: working(), budget: budget, longestSequence: longest, width: plan.width)

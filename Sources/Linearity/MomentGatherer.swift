@@ -57,11 +57,15 @@ struct MomentGatherer {
         let candidates = kept.isEmpty ? masked : kept
         let count = min(MomentGatherer.sampleRowCount, candidates.count)
         let sample = (0..<count).map { candidates[$0 * candidates.count / count] }
-        let rowsX = try x.rows(rows, staging: staging?.x)
-        let rowsY = try y.rows(rows, staging: staging?.y)
+        let panels = try panels(rows, x: x, y: y)
         return try computing { () throws(ComputeError) in
-            try MomentEstimate(device: device, x: rowsX, y: rowsY, rows: sample)
+            try MomentEstimate(device: device, x: panels.x, y: panels.y, rows: sample)
         }
+    }
+
+    /// The given rows of both streams, at most `panelRowCount`; valid until the next are asked for.
+    func panels(_ rows: Range<Int>, x: Stream, y: Stream) throws(TransformerError) -> (x: Tensor, y: Tensor) {
+        (try x.rows(rows, staging: staging?.x), try y.rows(rows, staging: staging?.y))
     }
 
     /// Forms the moments of all groups.
@@ -84,12 +88,11 @@ struct MomentGatherer {
             for begin in stride(from: foldRows.lowerBound, to: foldRows.upperBound, by: MomentGatherer.panelRowCount) {
                 let rows = begin..<min(begin + MomentGatherer.panelRowCount, foldRows.upperBound)
                 let (keptRows, maskedRows) = split(rows)
-                let rowsX = try x.rows(rows, staging: staging?.x)
-                let rowsY = try y.rows(rows, staging: staging?.y)
+                let streams = try self.panels(rows, x: x, y: y)
                 try computing { () throws(ComputeError) in
-                    let statistics = try rowStatistics(rowsX, rowsY)
-                    try kept.add(x: rowsX, y: rowsY, rows: keptRows, panels: panels)
-                    try masked?.add(x: rowsX, y: rowsY, rows: maskedRows, panels: precisePanels)
+                    let statistics = try rowStatistics(streams.x, streams.y)
+                    try kept.add(x: streams.x, y: streams.y, rows: keptRows, panels: panels)
+                    try masked?.add(x: streams.x, y: streams.y, rows: maskedRows, panels: precisePanels)
                     visit(rows, statistics)
                 }
             }

@@ -9,8 +9,12 @@ struct ViewSolution: Sendable {
     var fit: LinearFit?
     var orthogonalProcrustes: Double?
     var anisotropy: Double?
+    /// The map of all tokens of the view; nil where it was not asked for, or nothing could be fitted.
+    var map: AffineMap?
     /// One for each fold; empty where held-out scores are not defined.
     var heldOut: [HeldOutErrors] = []
+    /// For each fold the map of the others; empty where `heldOut` is.
+    var heldOutMaps: [AffineMap] = []
     /// Why `heldOut` is empty.
     var heldOutReason = ""
 }
@@ -20,8 +24,11 @@ extension ViewSolution {
     ///
     /// - Parameters:
     ///   - views: For each view the moments of its folds.
+    ///   - keepsMaps: Whether the maps are wanted too.
     /// - Returns: nil where float32 products do not resolve the data: then the moments are to be formed in float64.
-    static func solve(views: [[Moments]], device: Device) throws(ComputeError) -> [ViewSolution]? {
+    static func solve(
+        views: [[Moments]], keepsMaps: Bool, device: Device
+    ) throws(ComputeError) -> [ViewSolution]? {
         let totals = Mutex<[Int: Moments]>([:])
         try device.concurrently(views.count) { view, _ throws(ComputeError) in
             let total = try Moments.sum(views[view])
@@ -47,15 +54,18 @@ extension ViewSolution {
                 results.withLock { $0.procrustes[view] = value }
             case .fit(let view):
                 guard let total = sums[view] else { return }
-                let fit = try LinearFit.fit(total, extras: .conditionNumber)
+                let fit = try LinearFit.fit(
+                    total, extras: keepsMaps ? [.conditionNumber, .map] : .conditionNumber)
+                let map = if keepsMaps, let fit { try AffineMap(fit, of: total) } else { nil as AffineMap? }
                 let anisotropy = try total.anisotropy()
                 results.withLock {
                     $0.needsFloat64 = $0.needsFloat64 || fit == nil
                     $0.fits[view] = fit
+                    $0.maps[view] = map
                     $0.anisotropies[view] = anisotropy
                 }
             case .heldOut(let view, let fold):
-                let outcome = try heldOut(views[view], fold)
+                let outcome = try heldOut(views[view], fold, keepsMaps: keepsMaps)
                 results.withLock {
                     $0.needsFloat64 = $0.needsFloat64 || outcome == nil
                     $0.heldOut[HeldOutKey(view: view, fold: fold)] = outcome
@@ -95,7 +105,7 @@ extension ViewSolution {
 
     /// A held-out fold's errors, or how many training rows were too few for the rank.
     private enum HeldOutOutcome: Sendable {
-        case errors(HeldOutErrors, rounding: Double)
+        case errors(HeldOutErrors, rounding: Double, AffineMap?)
         case tooFewRows(Int, rank: Int)
     }
 
@@ -103,6 +113,7 @@ extension ViewSolution {
         var needsFloat64 = false
         var procrustes: [Int: Double] = [:]
         var fits: [Int: LinearFit] = [:]
+        var maps: [Int: AffineMap] = [:]
         var anisotropies: [Int: Double] = [:]
         var heldOut: [HeldOutKey: HeldOutOutcome] = [:]
 
@@ -110,7 +121,7 @@ extension ViewSolution {
         func rounding(view: Int) -> Double {
             var (errors, total) = (0.0, 0.0)
             for (key, outcome) in heldOut where key.view == view {
-                guard case .errors(let sums, let rounding) = outcome else { continue }
+                guard case .errors(let sums, let rounding, _) = outcome else { continue }
                 errors += rounding * rounding
                 total += sums.contributionSquares
             }
@@ -119,7 +130,9 @@ extension ViewSolution {
     }
 
     /// Fits all folds but one, and looks at that one; nil where float32 products do not resolve the training rows.
-    private static func heldOut(_ folds: [Moments], _ fold: Int) throws(ComputeError) -> HeldOutOutcome? {
+    private static func heldOut(
+        _ folds: [Moments], _ fold: Int, keepsMaps: Bool
+    ) throws(ComputeError) -> HeldOutOutcome? {
         var others = folds
         others.remove(at: fold)
         let training = try Moments.sum(others)
@@ -131,7 +144,8 @@ extension ViewSolution {
         }
         return .errors(
             try folds[fold].heldOutErrors(of: map, fittedOn: training),
-            rounding: try fit.roundingError(on: folds[fold], fittedOn: training))
+            rounding: try fit.roundingError(on: folds[fold], fittedOn: training),
+            try keepsMaps ? AffineMap(fit, of: training) : nil)
     }
 
     private static func solution(
@@ -141,19 +155,22 @@ extension ViewSolution {
         solution.count = total?.count ?? 0
         solution.norms = try total?.centredNorms()
         solution.fit = found.fits[view]
+        solution.map = found.maps[view]
         solution.orthogonalProcrustes = found.procrustes[view]
         solution.anisotropy = found.anisotropies[view]
         if folds.count < 2 { solution.heldOutReason = "held-out scores need at least 2 folds" }
         for fold in folds.indices where folds.count > 1 {
             switch found.heldOut[HeldOutKey(view: view, fold: fold)] {
-            case .errors(let errors, _): solution.heldOut.append(errors)
+            case .errors(let errors, _, let map):
+                solution.heldOut.append(errors)
+                if let map { solution.heldOutMaps.append(map) }
             case .tooFewRows(let count, let rank):
                 solution.heldOutReason =
                     "\(count) training tokens without fold \(fold) are too few for a map of rank \(rank)"
             case nil: solution.heldOutReason = "fold \(fold) was not measured"
             }
         }
-        if !solution.heldOutReason.isEmpty { solution.heldOut = [] }
+        if !solution.heldOutReason.isEmpty { (solution.heldOut, solution.heldOutMaps) = ([], []) }
         return solution
     }
 }

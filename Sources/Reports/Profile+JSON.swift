@@ -10,7 +10,7 @@ extension Profile {
             "model": modelJSON(),
             "corpus": corpusJSON(),
             "run": runJSON(),
-            "views": .array(result.views.map(viewJSON)),
+            "views": .array(result.views.indices.map(viewJSON)),
         ]
     }
 
@@ -40,7 +40,7 @@ extension Profile {
             "seconds": [
                 "total": .number(run.totalSeconds), "load": .number(run.loadSeconds),
                 "forward": .number(result.seconds.forward), "moments": .number(result.seconds.moments),
-                "solve": .number(result.seconds.solve),
+                "solve": .number(result.seconds.solve), "token_errors": .number(result.seconds.tokenErrors),
             ],
             "tokens_per_second": .number(tokensPerSecond),
             "peak_resident_bytes": .integer(run.peakResidentByteCount),
@@ -52,18 +52,21 @@ extension Profile {
                 "slab_tokens": .integer(result.memory.slabTokenCount),
             ],
             "lanes": .integer(run.laneCount), "library": .string(run.library), "version": .string(run.version),
+            "resumptions": .integer(run.resumptionCount),
             "git_revision": run.gitRevision.map(JSON.string) ?? .null,
         ]
     }
 
-    private func viewJSON(_ view: Analysis.ViewResult) -> JSON {
-        let rows = view.layers.map { row(layer: $0.layer, site: "layer", $0.figures) }
+    private func viewJSON(_ index: Int) -> JSON {
+        let view = result.views[index]
+        let rows = view.steps.filter { $0.site != .finalNorm }.map { row($0) }
         var object: JSONObject = [
             "name": .string(view.view.name), "skipped_tokens": .integer(view.view.skippedTokenCount),
             "tokens": .integer(view.tokenCount), "layers": .array(rows),
         ]
-        if let figures = view.finalNorm {
-            object["final_norm"] = row(layer: model.layerCount - 1, site: "final_norm", figures)
+        if excerpts.indices.contains(index) { object["excerpts"] = .array(excerpts[index].map { $0.json() }) }
+        if let step = view.finalNorm {
+            object["final_norm"] = row(step)
         } else {
             object["final_norm"] = .null
             object["null_reasons"] = ["final_norm": "the last layer was not among the layers asked for"]
@@ -71,8 +74,11 @@ extension Profile {
         return .object(object)
     }
 
-    private func row(layer: Int, site: String, _ figures: LayerFigures) -> JSON {
-        var object: JSONObject = ["layer": .integer(layer), "site": .string(site), "n": .integer(figures.n)]
+    private func row(_ step: StepResult) -> JSON {
+        let figures = step.figures
+        var object: JSONObject = [
+            "layer": .integer(step.layer), "site": .string(step.site.rawValue), "n": .integer(figures.n),
+        ]
         var reasons = JSONObject()
         for column in ProfileColumn.all {
             switch column.figure(figures) {
@@ -85,6 +91,7 @@ extension Profile {
         }
         object["moments"] = .string(figures.momentPrecision)
         object["quantiles"] = quantiles(figures)
+        if let errors = step.tokenErrors { object["token_errors"] = errors.json(contexts) }
         if reasons.count > 0 { object["null_reasons"] = .object(reasons) }
         return .object(object)
     }

@@ -17,7 +17,7 @@ extension Profile {
             let figures = result.views.map { $0.layers[index].figures }
             lines.append(line(Text.padded(String(row.layer), 6), figures))
         }
-        let normed = result.views.compactMap(\.finalNorm)
+        let normed = result.views.compactMap { $0.finalNorm?.figures }
         if !normed.isEmpty { lines.append(line(" norm ", normed)) }
         lines.append("")
         lines.append("fit: score on the tokens it was fitted on; held-out: on tokens it has not seen.")
@@ -43,7 +43,7 @@ extension Profile {
     public func summary() -> String {
         guard let all = result.views.first, !all.layers.isEmpty else { return "Nothing was measured." }
         let view = result.views.last ?? all
-        let mean = { (rows: [(layer: Int, figures: LayerFigures)], figure: (LayerFigures) -> Figure) -> Double? in
+        let mean = { (rows: [StepResult], figure: (LayerFigures) -> Figure) -> Double? in
             let values = rows.compactMap { figure($0.figures).value }
             return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
         }

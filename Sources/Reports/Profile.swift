@@ -6,6 +6,10 @@ public struct Profile: Sendable {
     public var corpus: Corpus
     public var run: Run
     public var result: Analysis.Result
+    /// The worst tokens of all steps, by packed row.
+    public var contexts: [Int: TokenContext] = [:]
+    /// For each view pieces of the corpus around its worst tokens; empty without token errors.
+    public var excerpts: [[Excerpt]] = []
 
     /// The name and version of the format of profile.json.
     public static let schema = "straightedge.profile/1"
@@ -69,10 +73,13 @@ public struct Profile: Sendable {
         public var peakResidentByteCount: Int
         public var version: String
         public var gitRevision: String?
+        /// How often the analysis was taken up again after an interruption.
+        public var resumptionCount: Int
 
         public init(
             device: String, computeType: String, laneCount: Int, library: String, totalSeconds: Double,
-            loadSeconds: Double, peakResidentByteCount: Int, version: String, gitRevision: String?
+            loadSeconds: Double, peakResidentByteCount: Int, version: String, gitRevision: String?,
+            resumptionCount: Int = 0
         ) {
             self.device = device
             self.computeType = computeType
@@ -83,14 +90,19 @@ public struct Profile: Sendable {
             self.peakResidentByteCount = peakResidentByteCount
             self.version = version
             self.gitRevision = gitRevision
+            self.resumptionCount = resumptionCount
         }
     }
 
-    public init(model: Model, corpus: Corpus, run: Run, result: Analysis.Result) {
+    /// - Parameter texts: The tokens that were measured; nil where nothing is to be told of single tokens.
+    public init(model: Model, corpus: Corpus, run: Run, result: Analysis.Result, texts: TokenTexts? = nil) {
         self.model = model
         self.corpus = corpus
         self.run = run
         self.result = result
+        guard let texts else { return }
+        contexts = texts.contexts(result.views)
+        excerpts = result.views.map { Excerpt.worst(of: $0, texts) }
     }
 
     /// Tokens per second of the forward pass.

@@ -2,7 +2,8 @@ public import Checkpoints
 
 /// A checkpoint that has been understood: its plan, and where each weight is.
 public struct DecoderModel: Sendable {
-    public let plan: DecoderPlan
+    /// What is computed; it may be altered where the tensors still fit it.
+    public var plan: DecoderPlan
     public let checkpoint: Checkpoint
     let names: TensorNames
 

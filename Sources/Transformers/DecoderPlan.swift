@@ -15,6 +15,8 @@ public struct DecoderPlan: Sendable, Hashable {
     /// The normalization before each sublayer and at the end.
     public var norm: Norm
     public var positions: Positions
+    /// Whether the MLP reads the stream after attention, or the same stream that attention reads.
+    public var residual = Residual.sequential
     public var feedForward: FeedForward
     /// Biases on the query, key, value and output projections.
     public var hasAttentionBias: Bool
@@ -31,6 +33,13 @@ public struct DecoderPlan: Sendable, Hashable {
     public enum Positions: Sendable, Hashable {
         /// Rotary embedding of whole heads with frequencies base^(-2i/width).
         case rotary(base: Double, layout: RotaryLayout)
+    }
+
+    public enum Residual: Sendable, Hashable {
+        /// m = x + attention(norm(x)), y = m + mlp(norm(m)).
+        case sequential
+        /// y = x + attention(norm(x)) + mlp(norm(x)), as GPT-J has it.
+        case parallel
     }
 
     public enum FeedForward: Sendable, Hashable {

@@ -121,9 +121,13 @@ extension Forward {
                 try observe(.attention, index, rows, before: input, after: output, observer)
             }
             let middle = try sites.contains(.feedForward) ? snapshot(output) : nil
-            try wrapping { () throws(ComputeError) in try step.feedForward(output) }
+            let source = plan.residual == .parallel ? input : output
+            try wrapping { () throws(ComputeError) in try step.feedForward(source, addingTo: output) }
             try checkFinite(output, rows, stage: "after layer \(index)")
-            if let middle { try observe(.feedForward, index, rows, before: middle, after: output, observer) }
+            if let middle {
+                let x = plan.residual == .parallel ? input : middle
+                try observe(.feedForward, index, rows, x: x, before: middle, after: output, observer)
+            }
             if sites.contains(.layer) {
                 try observe(.layer, index, rows, before: input, after: output, observer)
             }
@@ -197,14 +201,15 @@ extension Forward {
     }
 
     private func observe(
-        _ site: Site, _ layer: Int, _ rows: Range<Int>, before: Tensor, after: Tensor, _ observer: (any Observer)?
+        _ site: Site, _ layer: Int, _ rows: Range<Int>, x: Tensor? = nil, before: Tensor, after: Tensor,
+        _ observer: (any Observer)?
     ) throws(TransformerError) {
         let contribution = try wrapping { () throws(ComputeError) in
             let contribution = try device.makeTensor(before.shape, .float32, for: "an observed contribution")
             try device.subtract(after, before, into: contribution)
             return contribution
         }
-        try observer?.observe(site, layer: layer, rows: rows, x: before, contribution: contribution)
+        try observer?.observe(site, layer: layer, rows: rows, x: x ?? before, contribution: contribution)
     }
 
     private func snapshot(_ tensor: Tensor) throws(TransformerError) -> Tensor {

@@ -90,9 +90,9 @@ struct LayerStep {
         if let bias = weights.attentionOutputBias { try device.addBias(bias, to: output) }
     }
 
-    /// stream += mlp(norm(stream)); (tokens, width).
-    func feedForward(_ stream: Tensor) throws(ComputeError) {
-        try normalize(stream, weights.feedForwardNorm, into: workspace.normed)
+    /// stream += mlp(norm(source)); both (tokens, width), and `source` may be the stream itself.
+    func feedForward(_ source: Tensor, addingTo stream: Tensor) throws(ComputeError) {
+        try normalize(source, weights.feedForwardNorm, into: workspace.normed)
         for begin in stride(from: 0, to: stream.rows, by: SlabWorkspace.feedForwardRowCount) {
             let rows = begin..<min(begin + SlabWorkspace.feedForwardRowCount, stream.rows)
             let gateUp = workspace.gateUp.rows(0..<rows.count)

@@ -4,7 +4,8 @@ public import Tensors
 public enum Site: String, Sendable, Hashable, CaseIterable {
     /// The attention sublayer's own step: X enters the layer, B is what attention adds.
     case attention
-    /// The MLP's own step: X is the stream after attention, B is what the MLP adds.
+    /// The MLP's own step: X is the stream that it reads, after attention in sequential layers and entering the layer in
+    /// parallel ones; B is what the MLP adds.
     case feedForward = "mlp"
     /// The whole layer's step.
     case layer

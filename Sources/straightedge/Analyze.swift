@@ -20,6 +20,7 @@ struct Analyze: ParsableCommand {
               straightedge analyze ./Llama-3.2-1B --text enwiki.txt --sequences 64 --out llama-profile
               straightedge analyze model.gguf --text enwiki.txt --chunk-characters 512 --sequences 128 --seed 0
               straightedge analyze model.gguf --tokens ids.jsonl --layers 0:12 --memory 2G
+              straightedge analyze model.gguf --text enwiki.txt --site layer,attention,mlp --tokens-out errors.npy
             """)
 
     @OptionGroup var model: ModelArgument
@@ -36,6 +37,22 @@ struct Analyze: ParsableCommand {
     @Option(help: ArgumentHelp("Layers to measure, half-open: 0:12 is the first twelve.", valueName: "range"))
     var layers: LayerRange?
 
+    @Option(
+        help: ArgumentHelp(
+            "Steps of each layer to measure, comma-separated: layer, attention, mlp.", valueName: "sites"))
+    var site = StepSites(sites: [.layer])
+
+    @Flag(inversion: .prefixedNo, help: "Measure the error of every token.")
+    var tokenErrors = true
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Write every token's errors, (tokens, layers) float32: an .npy with those of the fit over all tokens, or a \
+            .safetensors with those of every view, in-sample and held-out.
+            """, valueName: "file"), completion: .file(extensions: ["npy", "safetensors"]))
+    var tokensOut: String?
+
     @OptionGroup(title: "Computing") var device: DeviceOptions
 
     @Option(
@@ -51,6 +68,12 @@ struct Analyze: ParsableCommand {
 
     func validate() throws {
         if skipTokens < 0 { throw ValidationError("--skip-tokens must not be negative.") }
+        if tokensOut != nil, !tokenErrors {
+            throw ValidationError("--tokens-out needs the token errors: leave out --no-token-errors.")
+        }
+        if tokensOut?.hasSuffix(".npy") == true, !site.sites.contains(.layer) {
+            throw ValidationError("An .npy holds the errors of --site layer; give a .safetensors for other sites.")
+        }
         if folds < 1 { throw ValidationError("--folds must be at least 1.") }
     }
 
@@ -61,6 +84,7 @@ struct Analyze: ParsableCommand {
             let device = try self.device.open()
             let model = try self.model.open()
             let folder = try ResultFolder(out ?? defaultFolder(model), replaces: force)
+            let tokenErrorFile = try tokensOut.map { try TokenErrorFile($0, replaces: force) }
             progress.show("reading the text")
             let corpus = try self.corpus.load(for: model)
             let fingerprint = model.checkpoint.fingerprint()
@@ -72,15 +96,14 @@ struct Analyze: ParsableCommand {
             settings.foldCount = folds
             settings.skippedTokenCount = skipTokens
             settings.layers = layers?.range
+            settings.sites = site.sites
+            settings.measuresTokenErrors = tokenErrors
             settings.memoryByteCount = self.device.memory?.value
             let analysis = Analysis(model: model, device: device, settings: settings)
             progress.show("layer 0 …")
-            let result = try analysis.run(
-                tokens: corpus.sequences.flatMap { $0 },
-                layout: SequenceLayout(lengths: corpus.sequences.map(\.count))
-            ) {
-                progress.show(Analyze.describe($0))
-            }
+            let ids = corpus.sequences.flatMap { $0 }
+            let layout = SequenceLayout(lengths: corpus.sequences.map(\.count))
+            let result = try analysis.run(tokens: ids, layout: layout) { progress.show(Analyze.describe($0)) }
             progress.clear()
             let profile = Profile(
                 model: describe(model, fingerprint), corpus: describe(corpus),
@@ -89,7 +112,8 @@ struct Analyze: ParsableCommand {
                     library: device.libraryDescription, totalSeconds: loadSeconds + stopwatch.lap(),
                     loadSeconds: loadSeconds, peakResidentByteCount: HostResources.peakResidentByteCount(),
                     version: Version.current, gitRevision: BuildInformation.gitRevision),
-                result: result)
+                result: result, texts: tokenErrors ? texts(of: ids, layout, model) : nil)
+            try tokenErrorFile?.write(result, lengths: layout.lengths, ids: ids)
             try folder.write([
                 ("profile.json", profile.json().serialized(indented: true) + "\n"), ("layers.csv", profile.csv()),
             ])
@@ -107,7 +131,8 @@ struct Analyze: ParsableCommand {
             "\(Text.count(profile.corpus.tokenCount)) tokens in \(profile.corpus.sequenceCount) sequences, "
                 + "\(Text.duration(profile.run.totalSeconds)): load \(Text.duration(profile.run.loadSeconds)), forward "
                 + "\(Text.duration(seconds.forward)) (\(Text.fixed(profile.tokensPerSecond, 0)) tokens/s), moments "
-                + "\(Text.duration(seconds.moments)), solve \(Text.duration(seconds.solve)); peak memory "
+                + "\(Text.duration(seconds.moments)), solve \(Text.duration(seconds.solve)), token errors "
+                + "\(Text.duration(seconds.tokenErrors)); peak memory "
                 + "\(Text.bytes(profile.run.peakResidentByteCount)).")
         print("Results: \(folder.path)/profile.json and \(folder.path)/layers.csv")
     }
@@ -134,6 +159,12 @@ struct Analyze: ParsableCommand {
         if let asked = corpus.askedTokenCount, count < asked {
             Failure.warn("the text has only \(count) tokens, \(asked) were asked for; all of them are used")
         }
+    }
+
+    /// The texts of the tokens, where the model's tokenizer can be read.
+    private func texts(of ids: [Int32], _ layout: SequenceLayout, _ model: DecoderModel) -> TokenTexts {
+        let tokenizer = try? Tokenizer(model.checkpoint)
+        return TokenTexts(layout: layout, ids: ids) { try? tokenizer?.decode($0) }
     }
 
     private func defaultFolder(_ model: DecoderModel) -> String {

@@ -35,7 +35,7 @@ enum Failure {
     private static func isRefusal(_ error: LinearityError) -> Bool {
         switch error {
         case .tooFewTokens, .layers, .memory: true
-        case .transformer: false
+        case .transformer, .store: false
         }
     }
 }

@@ -45,8 +45,7 @@ struct HiddenStates: ParsableCommand {
             let layout = SequenceLayout(lengths: corpus.sequences.map(\.count))
             let plan = model.plan
             let memory = try MemoryPlan(
-                plan: plan, layout: layout, foldCount: 0, laneCount: device.laneCount,
-                budgetByteCount: self.device.memory?.value)
+                plan: plan, layout: layout, laneCount: device.laneCount, budgetByteCount: self.device.memory?.value)
             let writer = try SafetensorsWriter(
                 path: out, replaces: force,
                 tensors: tensors(plan, tokenCount: layout.tokenCount, sequenceCount: layout.lengths.count))

@@ -80,9 +80,11 @@ struct Inspect: ParsableCommand {
     private func showMemory(_ plan: DecoderPlan) throws {
         let length = min(512, plan.maximumPositions)
         let count = (10 * plan.width + length - 1) / length
+        var settings = Analysis.Settings()
+        settings.memoryByteCount = Int.max
         let memory = try MemoryPlan(
-            plan: plan, layout: SequenceLayout(lengths: [Int](repeating: length, count: count)), foldCount: 5,
-            laneCount: HostResources.grantedCoreCount(), budgetByteCount: Int.max)
+            plan: plan, layout: SequenceLayout(lengths: [Int](repeating: length, count: count)), settings: settings,
+            foldCount: settings.foldCount, laneCount: HostResources.grantedCoreCount())
         show(
             "memory",
             "\(Text.bytes(memory.byteCount)) to analyze \(Text.count(count * length)) tokens, "

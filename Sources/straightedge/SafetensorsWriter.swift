@@ -1,5 +1,4 @@
 import Checkpoints
-import Glibc
 import Reports
 
 /// Writes a safetensors file from front to back; it appears under its name only when it is whole.
@@ -12,24 +11,11 @@ final class SafetensorsWriter {
         let shape: [Int]
     }
 
-    private let path: String
-    private let temporaryPath: String
-    private let descriptor: Int32
-    private var isFinished = false
+    private let file: WholeFile
 
     /// Writes the header; the tensors' elements follow in the order of `tensors`.
-    init(path: String, replaces: Bool, tensors: [Entry]) throws(ResultFolderError) {
-        self.path = path
-        if !replaces, unsafe access(path, F_OK) == 0 {
-            throw ResultFolderError(description: "\(path) exists already; give another --out, or --force to replace it")
-        }
-        var template = Array("\(path).XXXXXX".utf8CString)
-        descriptor = unsafe mkstemp(&template)
-        temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        guard descriptor >= 0 else {
-            throw ResultFolderError(description: "\(path) could not be made: \(SafetensorsWriter.reason())")
-        }
-        _ = fchmod(descriptor, 0o644)
+    init(path: String, replaces: Bool, option: String = "--out", tensors: [Entry]) throws(ResultFolderError) {
+        file = try WholeFile(path: path, replaces: replaces, option: option)
         var header = JSONObject()
         var offset = 0
         for tensor in tensors {
@@ -47,36 +33,11 @@ final class SafetensorsWriter {
         try write(text)
     }
 
-    deinit {
-        close(descriptor)
-        if !isFinished { unsafe unlink(temporaryPath) }
-    }
-
-    /// Appends elements, or bytes of the header.
+    /// Appends elements.
     func write<Element: BitwiseCopyable>(_ elements: [Element]) throws(ResultFolderError) {
-        var done = 0
-        let byteCount = elements.count * MemoryLayout<Element>.stride
-        while done < byteCount {
-            let count = unsafe elements.withUnsafeBytes { bytes in
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
-                return unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
-            }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else {
-                throw ResultFolderError(
-                    description: "\(path) could not be written: \(SafetensorsWriter.reason()); free some space")
-            }
-            done += count
-        }
+        try file.write(elements)
     }
 
     /// Puts the file in its place.
-    func finish() throws(ResultFolderError) {
-        guard fsync(descriptor) == 0, unsafe rename(temporaryPath, path) == 0 else {
-            throw ResultFolderError(description: "\(path) could not be put in place: \(SafetensorsWriter.reason())")
-        }
-        isFinished = true
-    }
-
-    private static func reason() -> String { unsafe String(cString: strerror(errno)) }
+    func finish() throws(ResultFolderError) { try file.finish() }
 }

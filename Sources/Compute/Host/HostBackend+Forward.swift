@@ -115,6 +115,15 @@ extension HostBackend {
         }
     }
 
+    package func add(_ a: Tensor, _ b: Tensor, into result: Tensor) {
+        for row in 0..<a.rows {
+            let left = unsafe a.floats + row * a.leadingDimension
+            let right = unsafe b.floats + row * b.leadingDimension
+            let output = unsafe result.floats + row * result.leadingDimension
+            for i in 0..<a.columns { unsafe output[i] = unsafe left[i] + right[i] }
+        }
+    }
+
     package func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor) {
         for row in 0..<a.rows {
             let minuend = unsafe a.floats + row * a.leadingDimension

@@ -4,7 +4,9 @@ import Tensors
 /// One addition or subtraction an element: rounded once, and so the same bits everywhere.
 enum ElementwiseCases {
     static let all: [ConformanceCase] =
-        [(1, 1), (33, 31), (5, 1000)].flatMap { rows, width in [addBias(rows, width), subtract(rows, width)] }
+        [(1, 1), (33, 31), (5, 1000)].flatMap { rows, width in
+            [addBias(rows, width), sum(rows, width, isDifference: false), sum(rows, width, isDifference: true)]
+        }
         + [(1, 1), (33, 31), (300, 8), (5, 1000)].map { firstNonFiniteRow($0, $1) }
 
     private static func addBias(_ rows: Int, _ width: Int) -> ConformanceCase {
@@ -17,18 +19,23 @@ enum ElementwiseCases {
         }
     }
 
-    private static func subtract(_ rows: Int, _ width: Int) -> ConformanceCase {
-        ConformanceCase("subtract", "rows=\(rows) width=\(width)") { trial throws(ComputeError) in
+    private static func sum(_ rows: Int, _ width: Int, isDifference: Bool) -> ConformanceCase {
+        let name = isDifference ? "subtract" : "add"
+        return ConformanceCase(name, "rows=\(rows) width=\(width)") { trial throws(ComputeError) in
             let (a, b) = (trial.matrix(rows, width, .float32), trial.matrix(rows, width, .float32, range: 1e-3))
-            let want = a.combined(b) { Double(Float($0 - $1)) }
+            let want = a.combined(b) { Double(Float(isDifference ? $0 - $1 : $0 + $1)) }
             let (left, right) = (try trial.input(a, .float32), try trial.input(b, .float32))
             let inPlaceOfLeft = try trial.written(a, .float32)
             let inPlaceOfRight = try trial.written(b, .float32)
             let other = try trial.output(rows, width, .float32, isStrided: false)
-            for (minuend, subtrahend, result) in [
+            for (first, second, result) in [
                 (left, right, other), (inPlaceOfLeft, right, inPlaceOfLeft), (left, inPlaceOfRight, inPlaceOfRight),
             ] {
-                try trial.device.subtract(minuend, subtrahend, into: result)
+                if isDifference {
+                    try trial.device.subtract(first, second, into: result)
+                } else {
+                    try trial.device.add(first, second, into: result)
+                }
                 trial.judgement.compareExactly("result", try trial.values(of: result).values, want.values)
             }
         }

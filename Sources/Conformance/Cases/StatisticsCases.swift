@@ -1,11 +1,15 @@
 import Compute
 import Tensors
 
-/// Norms and inner products of single rows.
+/// Norms, inner products and prediction errors of single rows.
 enum StatisticsCases {
-    static let all: [ConformanceCase] = [(1, 1), (33, 31), (300, 33), (5, 1000)].flatMap { rows, width in
-        [1e-30, 1, 1e30].map { rowStatistics(rows, width, range: $0) }
-    }
+    static let all: [ConformanceCase] =
+        [(1, 1), (33, 31), (300, 33), (5, 1000)].flatMap { rows, width in
+            [1e-30, 1, 1e30].map { rowStatistics(rows, width, range: $0) }
+        }
+        + [ElementType.float32, .float64].flatMap { type in
+            [(1, 1, 1), (33, 31, 6), (300, 7, 33), (5, 1000, 1001)].map { predictionErrors($0, $1, $2, type) }
+        }
 
     private static func rowStatistics(_ rows: Int, _ width: Int, range: Double) -> ConformanceCase {
         ConformanceCase("row_statistics", "rows=\(rows) width=\(width) range=\(range)") { trial throws(ComputeError) in
@@ -30,6 +34,44 @@ enum StatisticsCases {
                     trial.judgement.compare(got[row, i], want, scale: want, tolerance, "norm \(i) of row \(row)")
                 }
                 trial.judgement.compare(got[row, 3], inner, scale: scale, tolerance, "inner product of row \(row)")
+            }
+        }
+    }
+
+    private static func predictionErrors(
+        _ rows: Int, _ width: Int, _ outputs: Int, _ type: ElementType
+    ) -> ConformanceCase {
+        let name = "rows=\(rows) width=\(width) outputs=\(outputs) \(type.rawValue)"
+        return ConformanceCase("prediction_errors", name) { trial throws(ComputeError) in
+            let x = trial.matrix(rows, width, type)
+            let inputWeights = trial.matrix(1, width, .float64).magnitudes
+            let outputWeights = trial.matrix(1, outputs, .float64).magnitudes
+            let bias = trial.matrix(1, outputs, .float64, range: 1e-3)
+            let target = trial.matrix(rows, outputs, type)
+            // Some predictions are exact up to the bias.
+            let noise = trial.matrix(rows, outputs, type)
+            let prediction = Matrix(rows, outputs) { $0 % 3 == 0 ? target[$0, $1] : noise[$0, $1] }
+            let result = try trial.output(rows, 3, .float64)
+            try trial.device.predictionErrors(
+                try trial.input(prediction, type), bias: try trial.input(bias, .float64, isStrided: false),
+                target: try trial.input(target, type), x: try trial.input(x, type),
+                inputWeights: try trial.input(inputWeights, .float64, isStrided: false),
+                outputWeights: try trial.input(outputWeights, .float64, isStrided: false), into: result)
+            let got = try trial.values(of: result)
+            for row in 0..<rows {
+                var squares = [0.0, 0, 0]
+                for i in 0..<outputs {
+                    let difference = prediction[row, i] - target[row, i] + bias[0, i]
+                    squares[0] += difference * difference
+                    squares[2] += difference * difference * outputWeights[0, i]
+                }
+                for i in 0..<width { squares[1] += x[row, i] * x[row, i] * inputWeights[0, i] }
+                for (column, want) in squares.map({ $0.squareRoot() }).enumerated() {
+                    let length = column == 1 ? width : outputs
+                    trial.judgement.compare(
+                        got[row, column], want, scale: want,
+                        Tolerance(.float64, roundings: 4, factor: 2, length: length), "number \(column) of row \(row)")
+                }
             }
         }
     }
