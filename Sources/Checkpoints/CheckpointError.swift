@@ -82,7 +82,7 @@ extension CheckpointError: CustomStringConvertible {
                 + "weights do not belong together: fetch both from the same source."
         case .unsupportedElementType(let path, let name, let type):
             "\(path): tensor \(name.quoted): elements of type \(type) are not read. Convert the model to F32, F16 or BF16, "
-                + "or in GGUF to Q4_0, Q4_1, Q5_0, Q5_1 or Q8_0."
+                + "or in GGUF to Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL or Q2_K to Q6_K."
         case .shardMissing(let path, let shard, let tensor):
             "\(path): the shard \(shard.quoted), which holds tensor \(tensor.quoted), is missing from the folder. Download it."
         case .shardLacksTensor(let path, let shard, let tensor):

@@ -27,7 +27,7 @@ import Testing
         }
         #expect(checkpoint.name == "mini")
         #expect(checkpoint.byteCount == (try Fixtures.bytes("mini.gguf").count))
-        #expect(checkpoint.tensorNames.count == 12)
+        #expect(checkpoint.tensorNames.count == 19)
         #expect(checkpoint.contains("weight.F32"))
         #expect(!checkpoint.contains("weight"))
     }

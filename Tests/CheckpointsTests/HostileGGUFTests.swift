@@ -151,6 +151,35 @@ import Testing
         expectRefusal(builder, "whole blocks")
     }
 
+    /// A type's number, elements and bytes of a block, by `enum ggml_type`.
+    @Test(arguments: [
+        (2, 32, 18), (8, 32, 34), (20, 32, 18), (10, 256, 84), (11, 256, 110), (12, 256, 144), (13, 256, 176),
+        (14, 256, 210), (15, 256, 292),
+    ])
+    func rowsThatAreNoWholeBlocksAreRefused(type: UInt32, elementCount: UInt64, byteCount: Int) throws {
+        // The tensor as a whole may have whole blocks: its rows must.
+        for shape in [
+            [elementCount / 2, 2], [elementCount - 1], [elementCount + 1], [1, elementCount],
+            [elementCount * 3 / 2, 2],
+            [],
+        ] {
+            var builder = GGUFBuilder()
+            builder.addTensor("a", shape: shape, type: type)
+            builder.data = [UInt8](repeating: 0, count: 4 * byteCount)
+            expectRefusal(builder, "its rows are not whole blocks of \(elementCount)")
+        }
+        for (missing, shape) in [(0, [elementCount, 2]), (1, [elementCount, 2]), (0, [2 * elementCount])] {
+            var builder = GGUFBuilder()
+            builder.addTensor("a", shape: shape, type: type)
+            builder.data = [UInt8](repeating: 0, count: 2 * byteCount - missing)
+            if missing > 0 {
+                expectRefusal(builder, "does not fit")
+            } else {
+                #expect(try open(builder.file()).tensor("a").byteCount == 2 * byteCount)
+            }
+        }
+    }
+
     @Test func offsetsThatDoNotFitAreRefused() {
         for offset in [64, 1 << 63, .max, .max - 31] as [UInt64] {
             var builder = GGUFBuilder()

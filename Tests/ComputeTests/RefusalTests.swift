@@ -90,6 +90,29 @@ import Testing
         }
     }
 
+    @Test(arguments: ElementType.allCases.filter { $0.blockElementCount > 1 })
+    func decodingParts(of type: ElementType) throws {
+        let (block, byteCount) = (type.blockElementCount, type.blockByteCount)
+        // Elements that are no whole blocks, and bytes that are none or are those of another count.
+        for (elementCount, storedCount) in [
+            (block - 1, byteCount), (block + 1, byteCount), (block / 2, byteCount), (2 * block, 2 * byteCount - 1),
+            (2 * block, 2 * byteCount + 1), (2 * block, byteCount), (block, 2 * byteCount), (block, 0),
+        ] {
+            let bytes = [UInt8](repeating: 0, count: storedCount)
+            expectShape("decode", "result") {
+                try device.decode(unsafe bytes.span.bytes, elementType: type, into: try tensor([elementCount]))
+            }
+        }
+        // Rows that are no whole blocks, although the table is.
+        let table = [UInt8](repeating: 0, count: 2 * byteCount)
+        for width in [block / 2, block + block / 2, block - 1] {
+            expectShape("gatherRows", "result") {
+                try device.gatherRows(
+                    unsafe table.span.bytes, elementType: type, rows: [0], into: try tensor([1, width]))
+            }
+        }
+    }
+
     @Test func gatheringRows() throws {
         let table = [UInt8](repeating: 0, count: 5 * 12)
         let result = try tensor([2, 3])

@@ -14,11 +14,20 @@ import Testing
 
     /// The sizes of ggml's block structures.
     @Test func blockTypesStoreWholeBlocks() {
-        let sizes: [ElementType: Int] = [.q4_0: 18, .q4_1: 20, .q5_0: 22, .q5_1: 24, .q8_0: 34]
+        let sizes: [ElementType: Int] = [.q4_0: 18, .q4_1: 20, .q5_0: 22, .q5_1: 24, .q8_0: 34, .iq4_nl: 18]
         for (type, size) in sizes {
             #expect(type.byteCount(of: 32) == size)
             #expect(type.byteCount(of: 96) == 3 * size)
             for count in [1, 31, 33, 95] { #expect(type.byteCount(of: count) == nil) }
+        }
+    }
+
+    @Test func superBlocksStore256Elements() {
+        let sizes: [ElementType: Int] = [.q2_k: 84, .q3_k: 110, .q4_k: 144, .q5_k: 176, .q6_k: 210, .q8_k: 292]
+        for (type, size) in sizes {
+            #expect(type.byteCount(of: 256) == size)
+            #expect(type.byteCount(of: 768) == 3 * size)
+            for count in [1, 32, 255, 257, 288, 767] { #expect(type.byteCount(of: count) == nil) }
         }
     }
 

@@ -31,6 +31,13 @@ enum BlockDecoding {
         case .q5_1:
             unsafe decodeNibbles(source, result, count, blockByteCount: 24, offset: nil, bitsAt: 4, nibblesAt: 8)
         case .q8_0: unsafe decodeBytes(source, result, count)
+        case .iq4_nl: unsafe decodeTableNibbles(source, result, count)
+        case .q2_k: unsafe decodeQ2K(source, result, count)
+        case .q3_k: unsafe decodeQ3K(source, result, count)
+        case .q4_k: unsafe decodeQ4K(source, result, count)
+        case .q5_k: unsafe decodeQ5K(source, result, count)
+        case .q6_k: unsafe decodeQ6K(source, result, count)
+        case .q8_k: unsafe decodeQ8K(source, result, count)
         }
     }
 
@@ -50,41 +57,5 @@ enum BlockDecoding {
         let isSpecial: UInt32 = magnitude >= 0x0F80_0000 ? .max : 0
         let sign = UInt32(bits & 0x8000) << 16
         return Float(bitPattern: sign | (finite & ~isSpecial) | (special & isSpecial))
-    }
-
-    /// Blocks of 32 elements: scale d, minimum m (or a constant offset of the integers), and nibbles of which the low
-    /// halves come first; `bitsAt` is the place of the fifth bits.
-    @inline(__always)
-    private static func decodeNibbles(
-        _ source: UnsafeRawPointer, _ result: UnsafeMutablePointer<Float>, _ count: Int, blockByteCount: Int,
-        offset: Int32?, bitsAt: Int?, nibblesAt: Int
-    ) {
-        for block in 0..<count / 32 {
-            let base = unsafe source + block * blockByteCount
-            let scale = unsafe float(half: base.loadUnaligned(as: UInt16.self))
-            let minimum =
-                unsafe offset == nil ? float(half: base.loadUnaligned(fromByteOffset: 2, as: UInt16.self)) : 0
-            let highBits = bitsAt.map { unsafe base.loadUnaligned(fromByteOffset: $0, as: UInt32.self) } ?? 0
-            let nibbles = unsafe base + nibblesAt
-            let output = unsafe result + 32 * block
-            for i in 0..<16 {
-                let byte = unsafe UInt32(nibbles.load(fromByteOffset: i, as: UInt8.self))
-                let low = (byte & 15) | (((highBits >> UInt32(i)) & 1) << 4)
-                let high = (byte >> 4) | (((highBits >> UInt32(i + 16)) & 1) << 4)
-                unsafe output[i] = scale * Float(Int32(bitPattern: low) + (offset ?? 0)) + minimum
-                unsafe output[i + 16] = scale * Float(Int32(bitPattern: high) + (offset ?? 0)) + minimum
-            }
-        }
-    }
-
-    private static func decodeBytes(_ source: UnsafeRawPointer, _ result: UnsafeMutablePointer<Float>, _ count: Int) {
-        for block in 0..<count / 32 {
-            let base = unsafe source + block * 34
-            let scale = unsafe float(half: base.loadUnaligned(as: UInt16.self))
-            for i in 0..<32 {
-                let quantum = unsafe base.load(fromByteOffset: 2 + i, as: Int8.self)
-                unsafe result[32 * block + i] = scale * Float(quantum)
-            }
-        }
     }
 }

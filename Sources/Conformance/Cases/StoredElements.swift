@@ -29,19 +29,31 @@ struct StoredElements {
         bytes = words.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
     }
 
-    /// Where the high bytes of a block's scale and minimum lie.
+    /// Where the high bytes of a block's scale and minimum lie. (That of Q8_K is a float32: its exponent stays below
+    /// 248.)
     private static func scalePlaces(_ type: ElementType) -> [Int] {
-        type == .q4_1 || type == .q5_1 ? [1, 3] : [1]
+        switch type {
+        case .q4_1, .q5_1, .q4_k, .q5_k: [1, 3]
+        case .q2_k: [81, 83]
+        case .q3_k: [109]
+        case .q6_k: [209]
+        case .q8_k: [3]
+        default: [1]
+        }
     }
 
     /// The values, each rounded to float32 once.
     var values: [Double] {
         stride(from: 0, to: bytes.count, by: type.blockByteCount).flatMap { offset in
-            type.blockElementCount == 1 ? [plainValue(offset)] : blockValues(offset)
+            switch type.blockElementCount {
+            case 1: [plainValue(offset)]
+            case 32: blockValues(offset)
+            default: superBlockValues(offset)
+            }
         }
     }
 
-    private func integer(_ offset: Int, _ byteCount: Int) -> UInt64 {
+    func integer(_ offset: Int, _ byteCount: Int) -> UInt64 {
         (0..<byteCount).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64(8 * $1) }
     }
 
@@ -56,7 +68,7 @@ struct StoredElements {
     }
 
     /// ± 2^(e - 15) · (1 + f/1024); e = 0 means ± 2^-14 · f/1024, and e = 31 infinities and NaN.
-    private func half(_ offset: Int) -> Double {
+    func half(_ offset: Int) -> Double {
         let bits = Int(integer(offset, 2))
         let (sign, exponent, fraction) = (bits >> 15 == 0 ? 1.0 : -1.0, bits >> 10 & 31, Double(bits & 1023) / 1024)
         if exponent == 31 { return fraction == 0 ? sign * .infinity : .nan }
@@ -73,10 +85,15 @@ struct StoredElements {
             case .q4_1: Double(Float(scale * nibble(offset + 4, i) + half(offset + 2)))
             case .q5_0: scale * (nibble(offset + 6, i) + 16 * bit(offset + 2, i) - 16)
             case .q5_1: Double(Float(scale * (nibble(offset + 8, i) + 16 * bit(offset + 4, i)) + half(offset + 2)))
+            case .iq4_nl: scale * StoredElements.unevenIntegers[Int(nibble(offset + 2, i))]
             default: scale * Double(Int8(truncatingIfNeeded: integer(offset + 2 + i, 1)))
             }
         }
     }
+
+    private static let unevenIntegers: [Double] = [
+        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+    ]
 
     private func nibble(_ offset: Int, _ i: Int) -> Double {
         Double(i < 16 ? bytes[offset + i] % 16 : bytes[offset + i - 16] / 16)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from gguf import GGMLQuantizationType as Type
-from gguf import GGUFReader, GGUFValueType, GGUFWriter, quantize
+from gguf import GGML_QUANT_SIZES, GGUFReader, GGUFValueType, GGUFWriter, quantize
 from safetensors import TensorSpec, serialize_file
 
 here = Path(__file__).parent
@@ -60,7 +60,11 @@ def make_gguf(path):
         writer.add_tensor(f"weight.{kind.name}", quantize(values, kind), raw_dtype=kind)
     writer.add_tensor("weight.F64", random.standard_normal(5))
     writer.add_tensor("weight.cube", random.standard_normal((2, 3, 4)).astype(np.float32))
-    writer.add_tensor("refused.Q4_K", random.integers(0, 256, (1, 144), dtype=np.uint8), raw_dtype=Type.Q4_K)
+    # What gguf cannot quantize: any bytes are blocks.
+    for kind in [Type.IQ4_NL, Type.Q2_K, Type.Q3_K, Type.Q4_K, Type.Q5_K, Type.Q6_K, Type.Q8_K, Type.IQ4_XS]:
+        blocks = random.integers(0, 256, (2, GGML_QUANT_SIZES[kind][1]), dtype=np.uint8)
+        prefix = "refused" if kind == Type.IQ4_XS else "weight"
+        writer.add_tensor(f"{prefix}.{kind.name}", blocks, raw_dtype=kind)
     writer.add_tensor("refused.I32", np.arange(3, dtype=np.int32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
