@@ -6,8 +6,9 @@ llama-untied-sharded/    another, bfloat16 in shards: head width apart from widt
     expected.safetensors in each: what a forward pass of the batch has to give
 llama-gguf/              the weights of llama-tied as llama.cpp would store them, in each element type; F16.gguf has the
                          matrices of its first layer in float32
+    super-blocks.gguf    another model, wide enough for blocks of 256 elements, its matrices of different types
     expected.safetensors what each of those files has to give, from its dequantized weights
-blocks.safetensors       quantized blocks with ordinary and odd scales, and their values
+blocks.safetensors       quantized blocks with ordinary and odd scales, infinities and NaN among them, and their values
 
 Every parameter is drawn anew: as a library initializes them, biases are zero, norm weights one and attention nearly
 uniform, so that a dropped bias or a wrong rotation would pass unseen.
@@ -27,12 +28,13 @@ and in that of llama-gguf, for each file NAME.gguf: NAME.norm (tokens, width) af
 Ids are those of llama-tied: all of them for F16, the first two sequences (eight tokens) for the others.
 """
 
+import copy
 import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
-from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType, dequantize, quantize
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType, dequantize, quantize
 from safetensors.numpy import save_file
 from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
 
@@ -233,7 +235,33 @@ FILE_TYPES = {
     "Q5_0": LlamaFileType.MOSTLY_Q5_0,
     "Q5_1": LlamaFileType.MOSTLY_Q5_1,
     "Q8_0": LlamaFileType.MOSTLY_Q8_0,
+    "super-blocks": LlamaFileType.MOSTLY_Q4_K_M,
 }
+
+# The types of super-blocks.gguf, mixed as llama.cpp mixes them within a file.
+MIXTURE = {
+    "embed_tokens": "Q6_K",
+    "q_proj": "Q4_K",
+    "k_proj": "Q2_K",
+    "v_proj": "Q6_K",
+    "o_proj": "Q3_K",
+    "gate_proj": "Q5_K",
+    "up_proj": "IQ4_NL",
+    "down_proj": "Q3_K",
+}
+
+# How that model's configuration differs from llama-tied's: its rows are whole blocks of 256 elements.
+WIDE = {
+    "hidden_size": 256,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+    "intermediate_size": 256,
+}
+
+# Where the float16 scale of a block stands, and its minimum.
+SCALES = {"IQ4_NL": [0], "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
 
 LAYER_NAMES = {
     "input_layernorm": "attn_norm",
@@ -266,6 +294,42 @@ def deinterleave(rows, head_count):
     return rows.reshape(head_count, -1, 2, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)
 
 
+def stored_type(type_name, name, shape):
+    """As llama.cpp: vectors stay float32, and rows that are no whole number of blocks become float16."""
+    if len(shape) == 1 or (type_name == "F16" and ".0." in name):
+        return GGMLQuantizationType.F32
+    if type_name.startswith("Q") and shape[1] % 32:
+        return GGMLQuantizationType.F16
+    if type_name in GGMLQuantizationType.__members__:
+        return GGMLQuantizationType[type_name]
+    return GGMLQuantizationType[next(kind for part, kind in MIXTURE.items() if part in name)]
+
+
+def with_scales(blocks, kind, *scales):
+    """The blocks with their scales, and minima where they have them, set to these arrays."""
+    blocks = blocks.copy()
+    for place, values in zip(SCALES[kind.name], scales):
+        values = np.broadcast_to(np.asarray(values, dtype="<f2"), blocks.shape[:-1])
+        blocks[..., place : place + 2] = values[..., None].copy().view(np.uint8)
+    return blocks
+
+
+def encode(values, kind, random):
+    """The stored bytes. What gguf cannot quantize becomes random integers with scales that give them a mean near 0 and
+    the deviation of `values`."""
+    if kind.name not in SCALES:
+        return quantize(np.ascontiguousarray(values), kind)
+    block_size, byte_count = GGML_QUANT_SIZES[kind]
+    blocks = random.integers(0, 256, (len(values), values.shape[1] // block_size, byte_count), dtype=np.uint8)
+    minimum = 0.0
+    if len(SCALES[kind.name]) == 2:
+        integers, minima = (dequantize(with_scales(blocks, kind, *pair), kind) for pair in [(1, 0), (0, -1)])
+        minimum = integers.mean() / minima.mean()
+    deviation = dequantize(with_scales(blocks, kind, 1, minimum), kind).std()
+    scales = random.uniform(0.5, 1.5, blocks.shape[:-1]) * values.std() / deviation
+    return with_scales(blocks, kind, scales, minimum * scales).reshape(len(values), -1)
+
+
 def write_gguf(path, type_name, config, weights):
     """Writes the file; returns the weights a reader gets from it, by their Hugging Face names."""
     writer = GGUFWriter(path, "llama")
@@ -296,17 +360,13 @@ def write_gguf(path, type_name, config, weights):
     writer.add_quantization_version(2)
 
     read = {}
+    random = np.random.default_rng(5)
     for name, values in weights.items():
         heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
         head_count = next((count for key, count in heads.items() if key in name), None)
         stored = interleave(values, head_count) if head_count else values
-        # As llama.cpp: vectors stay float32, and rows that are no whole number of blocks become float16.
-        kind = GGMLQuantizationType[type_name]
-        if stored.ndim == 1 or (type_name == "F16" and ".0." in name):
-            kind = GGMLQuantizationType.F32
-        elif type_name.startswith("Q") and stored.shape[1] % 32:
-            kind = GGMLQuantizationType.F16
-        encoded = quantize(np.ascontiguousarray(stored), kind)
+        kind = stored_type(type_name, name, stored.shape)
+        encoded = encode(stored, kind, random)
         writer.add_tensor(gguf_name(name), encoded, raw_dtype=kind)
         decoded = dequantize(encoded, kind).astype(np.float32).reshape(values.shape)
         read[name] = deinterleave(decoded, head_count) if head_count else decoded
@@ -325,24 +385,30 @@ def check_gguf_against_library(path, ids, expected):
     assert difference < 1e-4, f"{path.name}: logits differ by {difference}"
 
 
+def make_gguf_file(path, model, ids):
+    """Writes the parameters of the model; returns what a forward pass of the file's has to give."""
+    weights = {name: values.detach().numpy() for name, values in model.named_parameters()}
+    read = write_gguf(path, path.stem, model.config, weights)
+    model = copy.deepcopy(model).double()
+    for name, parameter in model.named_parameters():
+        parameter.data = torch.from_numpy(read[name]).double()
+    result = run(model, ids)
+    check_gguf_against_library(path, ids, result)
+    count = len(ids) if path.stem == "F16" else sum(LENGTHS[:2])
+    return {f"{path.stem}.norm": result["hidden.norm"][:count], f"{path.stem}.logits": result["logits"][:count]}
+
+
 def make_gguf_files(folder, ids):
     place = here / "llama-gguf"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    stored = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    weights = {name: values.detach().numpy() for name, values in stored.named_parameters()}
+    tied = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    wide = LlamaForCausalLM(LlamaConfig(**tied.config.to_dict() | WIDE))
+    draw_parameters(wide, 4)
     expected = {}
     for type_name in FILE_TYPES:
-        path = place / f"{type_name}.gguf"
-        read = write_gguf(path, type_name, stored.config, weights)
-        model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float64)
-        for name, parameter in model.named_parameters():
-            parameter.data = torch.from_numpy(read[name]).double()
-        result = run(model, ids)
-        check_gguf_against_library(path, ids, result)
-        count = len(ids) if type_name == "F16" else sum(LENGTHS[:2])
-        expected[f"{type_name}.norm"] = result["hidden.norm"][:count]
-        expected[f"{type_name}.logits"] = result["logits"][:count]
+        model = wide if type_name == "super-blocks" else tied
+        expected |= make_gguf_file(place / f"{type_name}.gguf", model, ids)
     save_file(as_float32(expected), place / "expected.safetensors")
 
 
@@ -350,7 +416,7 @@ def make_gguf_files(folder, ids):
 
 
 def make_blocks():
-    """Blocks of each type, scales at the edges of float16: NAME.bytes (blocks, bytes), NAME.values (blocks, 32)."""
+    """Blocks of each type, scales at the edges of float16: NAME.bytes (blocks, bytes), NAME.values (blocks, elements)."""
     random = np.random.default_rng(3)
     # Zero, negative zero, the least and the largest subnormal numbers of both signs, the least normal one, one, the
     # largest of both signs; then ordinary ones.
@@ -368,7 +434,34 @@ def make_blocks():
         values = dequantize(content, GGMLQuantizationType[name])
         assert values.dtype == np.float32 and values.shape == (len(scales), 32) and np.isfinite(values).all()
         tensors[f"{name}.values"] = values
+    make_super_blocks(tensors, ordinary, random)
     save_file(tensors, here / "blocks.safetensors")
+
+
+def make_super_blocks(tensors, ordinary, random):
+    """The types of SCALES, and Q8_K, which gguf does not decode."""
+    # Scales and minima as above, fewer of them; the last four are an infinity and a NaN beside an ordinary number.
+    odd = [0x0000, 0x8000, 0x8001, 0x03FF, 0x0400, 0x7BFF]
+    finite = np.concatenate([np.array(odd, dtype=np.uint16), ordinary[:2]])
+    scales = np.concatenate([finite, np.array([0x7C00, 0x7E00], dtype=np.uint16), ordinary[2:4]])
+    minima = np.concatenate([np.roll(finite, 3), ordinary[3:5], np.array([0xFC00, 0x7E00], dtype=np.uint16)])
+    for name in SCALES:
+        kind = GGMLQuantizationType[name]
+        content = random.integers(0, 256, (len(scales), GGML_QUANT_SIZES[kind][1]), dtype=np.uint8)
+        content = with_scales(content, kind, scales.view(np.float16), minima.view(np.float16))
+        with np.errstate(invalid="ignore"):
+            values = dequantize(content, kind)
+        assert values.dtype == np.float32 and np.isfinite(values[: len(finite)]).all()
+        assert not np.isfinite(values[len(finite)]).all() and np.isnan(values[len(finite) + 1]).all()
+        tensors[f"{name}.bytes"], tensors[f"{name}.values"] = content, values
+
+    # A float32 scale and signed bytes: x = d·q.
+    content = random.integers(0, 256, (6, 292), dtype=np.uint8)
+    scales = np.array([0.0, -0.0, 1e-45, -3e-3, np.float32(3e38), np.inf], dtype="<f4")
+    content[:, :4] = scales.view(np.uint8).reshape(-1, 4)
+    with np.errstate(all="ignore"):
+        tensors["Q8_K.values"] = scales[:, None] * content[:, 4:260].view(np.int8).astype(np.float32)
+    tensors["Q8_K.bytes"] = content
 
 
 if __name__ == "__main__":
