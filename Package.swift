@@ -50,6 +50,14 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        // Damaged and hostile input for as long as one likes: a test tool, not part of the product.
+        .executableTarget(
+            name: "mutations",
+            dependencies: [
+                "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Mutations", swiftSettings: strict),
         tests(of: "Tensors"),
         tests(of: "Compute", "Conformance", "Tensors"),
         tests(of: "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
