@@ -57,16 +57,16 @@ extension GGUFReader {
 
     private mutating func readValue(_ type: GGUFValueType, _ key: String) throws(CheckpointError) -> GGUFValue {
         switch type {
-        case .uint8: .unsigned(UInt64(try reader.read(UInt8.self, key)))
-        case .uint16: .unsigned(UInt64(try reader.read(UInt16.self, key)))
-        case .uint32: .unsigned(UInt64(try reader.read(UInt32.self, key)))
-        case .uint64: .unsigned(try reader.read(UInt64.self, key))
-        case .int8: .signed(Int64(try reader.read(Int8.self, key)))
-        case .int16: .signed(Int64(try reader.read(Int16.self, key)))
-        case .int32: .signed(Int64(try reader.read(Int32.self, key)))
-        case .int64: .signed(try reader.read(Int64.self, key))
-        case .float32: .number(Double(Float(bitPattern: try reader.read(UInt32.self, key))))
-        case .float64: .number(Double(bitPattern: try reader.read(UInt64.self, key)))
+        case .uint8: .unsigned(UInt64(try reader.read(UInt8.self, key.quoted)))
+        case .uint16: .unsigned(UInt64(try reader.read(UInt16.self, key.quoted)))
+        case .uint32: .unsigned(UInt64(try reader.read(UInt32.self, key.quoted)))
+        case .uint64: .unsigned(try reader.read(UInt64.self, key.quoted))
+        case .int8: .signed(Int64(try reader.read(Int8.self, key.quoted)))
+        case .int16: .signed(Int64(try reader.read(Int16.self, key.quoted)))
+        case .int32: .signed(Int64(try reader.read(Int32.self, key.quoted)))
+        case .int64: .signed(try reader.read(Int64.self, key.quoted))
+        case .float32: .number(Double(Float(bitPattern: try reader.read(UInt32.self, key.quoted))))
+        case .float64: .number(Double(bitPattern: try reader.read(UInt64.self, key.quoted)))
         case .bool: .bool(try readBool(key))
         case .string: .string(try readBytes(key))
         case .array: .array(try readArray(key, depth: 1))
@@ -75,7 +75,7 @@ extension GGUFReader {
 
     private mutating func readBool(_ key: String) throws(CheckpointError) -> Bool {
         let start = reader.offset
-        let byte = try reader.read(UInt8.self, key)
+        let byte = try reader.read(UInt8.self, key.quoted)
         guard byte <= 1 else {
             throw reader.malformed("the boolean of \(key.quoted) is \(byte); expected 0 or 1", at: start)
         }

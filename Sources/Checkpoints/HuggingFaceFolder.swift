@@ -46,9 +46,10 @@ public struct HuggingFaceFolder: Sendable {
 
     /// What to do with a folder of these files.
     private static func remedy(_ names: Set<String>) -> String {
-        if let gguf = names.filter({ $0.hasSuffix(".gguf") }).min() { return "It has \(gguf): name that file." }
+        if let gguf = names.filter({ $0.hasSuffix(".gguf") }).min() { return "It has \(gguf.legible): name that file." }
         if let archive = names.filter({ $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }).min() {
-            return "\(archive) may be a PyTorch checkpoint: save the model again with save_pretrained, as safetensors."
+            return
+                "\(archive.legible) may be a PyTorch checkpoint: save the model again with save_pretrained, as safetensors."
         }
         return "Download the model's files into it, or name another folder."
     }

@@ -46,6 +46,8 @@ private struct SafetensorsHeader {
     private static let metadataKey = "__metadata__"
     /// As in the reference implementation: no model needs more.
     private static let byteCountLimit = 100_000_000
+    /// No library makes a tensor of more.
+    private static let dimensionLimit = 64
 
     init(_ file: MappedFile) throws(CheckpointError) {
         var reader = ByteReader(file)
@@ -100,10 +102,14 @@ private struct SafetensorsHeader {
         let place = "tensor \(name.quoted)"
         guard let typeName = value["dtype"]?.string else { throw wrong("\(place), dtype", "a string", value["dtype"]) }
         let shape = try lengths(value["shape"], "\(place), shape")
+        guard shape.count <= Self.dimensionLimit else {
+            throw malformed("\(place) has \(shape.count) dimensions; expected at most \(Self.dimensionLimit)")
+        }
         let offsets = try lengths(value["data_offsets"], "\(place), data_offsets")
         let available = file.byteCount - dataStart
         guard offsets.count == 2, offsets[0] <= offsets[1], offsets[1] <= available else {
-            throw malformed("\(place) has the offsets \(offsets); expected two, ascending, of at most \(available)")
+            let found = offsets.count == 2 ? "\(offsets)" : "\(offsets.count) of them"
+            throw malformed("\(place) has the offsets \(found); expected two, ascending, of at most \(available)")
         }
         let type = SafetensorsType(typeName)
         guard let elementCount = TensorDirectory.elementCount(of: shape) else {
@@ -114,11 +120,11 @@ private struct SafetensorsHeader {
             let (expected, overflow) = elementCount.multipliedReportingOverflow(by: elementByteCount)
             guard !overflow, expected == byteCount else {
                 throw malformed(
-                    "\(place) of shape \(shape) and type \(typeName) takes \(byteCount) bytes by its offsets")
+                    "\(place) of shape \(shape) and type \(typeName.legible) takes \(byteCount) bytes by its offsets")
             }
         }
         return TensorDirectory.Entry(
-            name: name, shape: shape, typeName: typeName, elementType: type.elementType, file: file,
+            name: name, shape: shape, typeName: typeName.legible, elementType: type.elementType, file: file,
             byteOffset: dataStart + offsets[0], byteCount: byteCount)
     }
 

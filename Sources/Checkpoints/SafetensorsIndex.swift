@@ -7,6 +7,8 @@ struct SafetensorsIndex {
 
     static let singleName = "model.safetensors"
     static let indexName = "model.safetensors.index.json"
+    /// File systems have no longer names.
+    private static let nameByteCountLimit = 255
 
     /// One file.
     init(single path: String) throws(CheckpointError) {
@@ -62,10 +64,12 @@ struct SafetensorsIndex {
         return tensors
     }
 
-    /// An index from elsewhere must not make us read files outside its folder.
+    /// An index from elsewhere must not make us read files outside its folder, and its names are parts of paths in
+    /// messages.
     private static func isPlainName(_ name: String) -> Bool {
         name.hasSuffix(".safetensors") && !name.hasPrefix(".") && !name.utf8.contains(UInt8(ascii: "/"))
-            && !name.utf8.contains(0)
+            && name.utf8.count <= nameByteCountLimit
+            && !name.unicodeScalars.contains { $0.properties.generalCategory == .control }
     }
 
     private static func open(

@@ -169,10 +169,14 @@ import Testing
 
     @Test(arguments: [
         "../x.safetensors", "/etc/x.safetensors", "a/x.safetensors", "..", "", "config.json", "x.safetensors\u{0}",
+        "\u{1B}[2J.safetensors", String(repeating: "x", count: 100_000) + ".safetensors",
     ])
     func shardsOutsideTheFolderAreRefused(name: String) throws {
         try writeSharded(["weight_map": ["a": .string(name)]])
         expectRefusal(folder.path, "not the plain name")
+        let error = #expect(throws: CheckpointError.self) { try Checkpoint.open(folder.path) }
+        let message = error?.description ?? ""
+        #expect(message.utf8.count < 1_000 && !message.contains("\u{1B}"))
     }
 
     @Test func indicesWithoutAMapAreRefused() throws {

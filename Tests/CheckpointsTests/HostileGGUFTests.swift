@@ -221,6 +221,17 @@ import Testing
         #expect((error?.description.utf8.count ?? .max) < 1_000)
     }
 
+    @Test func keysInMessagesAreCutAndCannotSteerATerminal() throws {
+        let key = "\u{1B}[2J\u{9B}31m" + String(repeating: "x", count: 100_000)
+        for type in 0...12 as ClosedRange<UInt32> {
+            var builder = GGUFBuilder()
+            builder.addPair(key, type: type, value: [])
+            expectRefusal(builder, "\\u{1B}[2J\\u{009B}31m")
+            let error = #expect(throws: CheckpointError.self) { try open(builder.file()) }
+            #expect((error?.description.utf8.count ?? .max) < 1_000, "type \(type)")
+        }
+    }
+
     @Test func unknownTypesAreRefusedWhenTheyAreAskedFor() throws {
         var builder = small()
         builder.addTensor("c", shape: [1 << 62], type: 999, offset: 64)

@@ -84,6 +84,26 @@ import Testing
         #expect(throws: CheckpointError.self) { try file.tensor("a") }
     }
 
+    @Test func typesInMessagesAreCutAndCannotSteerATerminal() throws {
+        let type = "\\u001b[2J" + String(repeating: "x", count: 100_000)
+        let file = try open(file("{" + tensor("a", type, "[1]", "[0,4]") + "}"))
+        let error = #expect(throws: CheckpointError.self) { try file.tensor("a") }
+        let message = error?.description ?? ""
+        #expect(message.contains("\\u{1B}[2Jxxx") && message.utf8.count < 1_000, "\(message.prefix(1_000))")
+    }
+
+    @Test func dimensionsAndOffsetsAreCountedNotListed() throws {
+        let ones = "[1" + String(repeating: ",1", count: 64) + "]"
+        expectRefusal("{" + tensor("a", "U8", ones, "[0,1]") + "}", "65 dimensions; expected at most 64")
+        _ = try open(file("{" + tensor("a", "F32", "[1" + String(repeating: ",1", count: 63) + "]", "[0,4]") + "}"))
+        let zeros = "[0" + String(repeating: ",0", count: 100_000) + "]"
+        let error = #expect(throws: CheckpointError.self) {
+            try open(file("{" + tensor("a", "U8", "[1]", zeros) + "}"))
+        }
+        let message = error?.description ?? ""
+        #expect(message.contains("has the offsets 100001 of them") && message.utf8.count < 1_000)
+    }
+
     @Test func mutatedFilesAreReadOrRefused() throws {
         var random = SplitMix(state: 3)
         let original = try Fixtures.bytes("single/model.safetensors")
