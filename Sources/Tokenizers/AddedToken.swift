@@ -12,4 +12,7 @@ struct AddedToken: Equatable, Sendable {
     var stripsRight = false
     /// Looked for after those that are not, in what these leave.
     var isNormalized = false
+
+    /// Far beyond the longest of real tokenizers. Looking for tokens takes a text's length times theirs at worst.
+    static let byteCountLimit = 1024
 }

@@ -7,12 +7,12 @@ struct AddedTokenMatcher: Sendable {
         var id: Int32?
     }
 
-    private var passes: [AddedTokenTrie]
+    private var passes: [AddedTokenTable]
 
     init(_ tokens: [AddedToken]) {
         passes = [false, true].compactMap { isNormalized in
             let tokens = tokens.filter { $0.isNormalized == isNormalized }
-            return tokens.isEmpty ? nil : AddedTokenTrie(tokens)
+            return tokens.isEmpty ? nil : AddedTokenTable(tokens)
         }
     }
 
@@ -25,18 +25,25 @@ struct AddedTokenMatcher: Sendable {
         return pieces
     }
 
-    private static func pieces(of text: Span<UInt8>, in range: Range<Int>, _ trie: AddedTokenTrie) -> [Piece] {
+    private static func pieces(of text: Span<UInt8>, in range: Range<Int>, _ table: AddedTokenTable) -> [Piece] {
         var pieces: [Piece] = []
         var (searched, taken) = (range.lowerBound, range.lowerBound)
-        while let (match, token) = trie.firstMatch(in: text, searched..<range.upperBound) {
+        // The last run of space that was looked at to its end: no character is looked at again by each token in it.
+        var space = range.lowerBound..<range.lowerBound
+        while let (match, token) = table.firstMatch(in: text, searched..<range.upperBound) {
             searched = match.upperBound
             let piece = AddedTokenContext(text: range, match: match)
             if token.isSingleWord, piece.touchesWord(text) { continue }
-            let start = token.stripsLeft ? max(piece.startOfSpaceBefore(text), taken) : match.lowerBound
-            let end = token.stripsRight ? piece.endOfSpaceAfter(text) : match.upperBound
-            // The space that the token before took may be part of this token: the tokens then overlap.
+            let start = token.stripsLeft ? max(piece.startOfSpaceBefore(text, from: taken), taken) : match.lowerBound
+            if token.stripsRight, !space.contains(match.upperBound) {
+                space = match.upperBound..<piece.endOfSpaceAfter(text)
+            }
+            let end = token.stripsRight && space.contains(match.upperBound) ? space.upperBound : match.upperBound
+            // The space that the token before took may be part of this token: the tokens then overlap, or nothing is
+            // left of this one.
+            guard start < end else { continue }
             if taken < start { pieces.append(Piece(range: taken..<start, id: nil)) }
-            pieces.append(Piece(range: min(start, end)..<end, id: token.id))
+            pieces.append(Piece(range: start..<end, id: token.id))
             taken = end
         }
         if taken < range.upperBound { pieces.append(Piece(range: taken..<range.upperBound, id: nil)) }
@@ -54,9 +61,10 @@ private struct AddedTokenContext {
             || character(at: match.upperBound, bytes).map(Self.isWord) == true
     }
 
-    func startOfSpaceBefore(_ bytes: Span<UInt8>) -> Int {
+    /// Looks no further back than `limit`.
+    func startOfSpaceBefore(_ bytes: Span<UInt8>, from limit: Int) -> Int {
         var index = match.lowerBound
-        while let scalar = character(before: index, bytes), scalar.properties.isWhitespace {
+        while index > limit, let scalar = character(before: index, bytes), scalar.properties.isWhitespace {
             index -= scalar.utf8.count
         }
         return index

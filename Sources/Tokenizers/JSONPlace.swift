@@ -10,7 +10,7 @@ struct JSONPlace {
     /// The member, or nil where it is absent or null.
     func member(_ key: String) -> JSONPlace? {
         guard let value = value[key], !value.isNull else { return nil }
-        return JSONPlace(path: path, place: place.isEmpty ? key : "\(place).\(key)", value: value)
+        return JSONPlace(path: path, place: place.isEmpty ? key.legible : "\(place).\(key.legible)", value: value)
     }
 
     /// - Throws: `malformed` where this is not an object or lacks the member.
@@ -20,11 +20,13 @@ struct JSONPlace {
         return member
     }
 
-    var elements: [JSONPlace] {
+    /// The elements, each made when it is asked for: many with the place that deep nesting gives them would take much
+    /// more than the file.
+    var elements: LazyMapCollection<Range<Int>, JSONPlace> {
         get throws(TokenizerError) {
             guard let array = value.array else { throw wrong("an array") }
-            return array.enumerated().map { index, value in
-                JSONPlace(path: path, place: "\(place)[\(index)]", value: value)
+            return array.indices.lazy.map { index in
+                JSONPlace(path: path, place: "\(place)[\(index)]", value: array[index])
             }
         }
     }

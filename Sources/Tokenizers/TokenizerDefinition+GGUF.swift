@@ -88,6 +88,11 @@ private struct GGUFTokenizerReader {
             }
             let isLiteral = [.unknown, .control, .userDefined].contains(type)
             if isLiteral, text.isEmpty { throw malformed("\(key("tokens")), element \(index)", "it is empty") }
+            if isLiteral, text.utf8.count > AddedToken.byteCountLimit {
+                throw malformed(
+                    "\(key("tokens")), element \(index)",
+                    "it has \(text.utf8.count) bytes; expected at most \(AddedToken.byteCountLimit)")
+            }
             tokens.append(TokenizerDefinition.Token(text: text, id: id, isLiteral: isLiteral))
         }
         return tokens
@@ -126,7 +131,7 @@ private struct GGUFTokenizerReader {
 extension TokenizerDefinition {
     /// The two tokens of "left right"; nil where there are not two.
     static func merge(_ text: String) -> (left: String, right: String)? {
-        let parts = text.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        let parts = text.utf8.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else { return nil }
         return (String(Substring(parts[0])), String(Substring(parts[1])))
     }

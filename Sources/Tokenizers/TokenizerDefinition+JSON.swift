@@ -127,7 +127,8 @@ extension TokenizerDefinition {
             guard token.id == expected else {
                 throw element.malformed("\(token.content.quoted) has the id \(token.id); expected \(expected)")
             }
-            if token.id >= vocabularyCount { next = max(next, token.id + 1) }
+            // The last id of all has no next one; a token that would have it is refused with the vocabulary.
+            if token.id >= vocabularyCount, token.id < .max { next = max(next, token.id + 1) }
             if ids[content] == nil {
                 tokens.append(Token(text: token.content, id: token.id, isLiteral: true, isOfModel: false))
             }
@@ -143,6 +144,10 @@ extension AddedToken {
         ])
         content = try place.required("content").string
         guard !content.isEmpty else { throw place.malformed("its content is empty") }
+        guard content.utf8.count <= Self.byteCountLimit else {
+            throw place.malformed(
+                "its content has \(content.utf8.count) bytes; expected at most \(Self.byteCountLimit)")
+        }
         id = try place.required("id").id
         isSpecial = try place.bool("special")
         isSingleWord = try place.bool("single_word")
@@ -163,18 +168,18 @@ extension PreTokenization {
             return
         }
         try place.refuseMembers(except: ["type", "pretokenizers"])
-        var steps = try place.required("pretokenizers").elements
-        if steps.count == 2, try steps[0].type == "Digits" {
-            try steps[0].refuseMembers(except: ["type", "individual_digits"])
-            digits = try steps[0].bool("individual_digits") ? .individual : .apart
-            steps.removeFirst()
-        }
-        guard steps.count == 1 else {
+        let steps = try place.required("pretokenizers").elements
+        let hasDigits = steps.count == 2 ? try steps[0].type == "Digits" : false
+        guard steps.count == (hasDigits ? 2 : 1) else {
             var types: [String] = []
-            for step in steps { types.append(try step.type) }
+            for step in steps.prefix(8) { types.append(try step.type) }
             throw place.unsupported(types.joined(separator: ", ").quoted, known: Self.knownSteps)
         }
-        try readByteLevel(steps[0])
+        if hasDigits {
+            try steps[0].refuseMembers(except: ["type", "individual_digits"])
+            digits = try steps[0].bool("individual_digits") ? .individual : .apart
+        }
+        try readByteLevel(steps[steps.count - 1])
     }
 
     private static let knownSteps = ["ByteLevel", "Digits before ByteLevel"]

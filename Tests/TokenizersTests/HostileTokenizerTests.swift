@@ -87,6 +87,68 @@ import Testing
         #expect(message.contains("<|bos|>"))
     }
 
+    /// Ids of added tokens are counted on, and the last one of all has no next.
+    @Test func theLastIDOfAllHasNoNextOne() throws {
+        let message = try refusal { json in
+            let model = (json["model"] ?? .null).setting("vocab", ["a": 2_147_483_646]).setting("merges", .array([]))
+            let added: JSON = [["id": 2_147_483_646, "content": "a"], ["id": 2_147_483_647, "content": "b"]]
+            return json.setting("model", model).setting("added_tokens", added).setting("post_processor", nil)
+        }
+        #expect(message.contains("the id 2147483646 cannot be one"), "\(message)")
+    }
+
+    @Test func longAddedTokensAreRefused() throws {
+        let message = try refusal { json in
+            json.setting("added_tokens", [["id": 0, "content": .string(String(repeating: " ", count: 1025))]])
+        }
+        #expect(message.contains("added_tokens[0]: its content has 1025 bytes; expected at most 1024"), "\(message)")
+        var builder = GGUFBuilder()
+        builder.add("model", "gpt2")
+        builder.add("pre", "gpt-2")
+        builder.add("tokens", ["a", String(repeating: " ", count: 1025)])
+        builder.add("token_type", [1, 4])
+        builder.add("merges", [] as [String])
+        let error = #expect(throws: TokenizerError.self) { try Tokenizer(TokenizerDefinition(builder.open())) }
+        #expect(error?.description.contains("element 1: it has 1025 bytes") == true)
+    }
+
+    /// A thousand steps inside each other give each step a place of kilobytes; it is made for the steps looked at only.
+    @Test func manyStepsDeepInsideTakeNoMoreThanTheFile() throws {
+        var steps: JSON = .array([JSON](repeating: 0, count: 400_000))
+        for _ in 0..<400 { steps = [["type": "Sequence", "processors": steps]] }
+        let memory = PeakMemory()
+        let message = try refusal { $0.setting("post_processor", steps.array?.first) }
+        #expect(message.contains("[0]: expected an object"), "\(message.suffix(200))")
+        // All the places would be 400,000 times more than 5,000 bytes.
+        #expect(memory.growth < 500_000_000)
+    }
+
+    /// Each token in a run of space takes the space beside it: the run is looked at once, not once for each token.
+    @Test(.timeLimit(.minutes(1)), arguments: [("lstrip", 200_000), ("rstrip", 200_000)])
+    func tokensThatTakeSpaceTakeLinearTime(flag: String, count: Int) throws {
+        let json = try Fixtures.json("digits.json").setting("post_processor", nil)
+        let size = json["model"]?["vocab"]?.object?.count ?? 0
+        let added: JSON = [["id": .integer(size), "content": " ", "special": true]]
+        let token = (added.array?.first ?? .null).setting(flag, true)
+        let tokenizer = try Fixtures.tokenizer(json.setting("added_tokens", [token]))
+        let ids = tokenizer.encode(String(repeating: " ", count: count))
+        #expect(ids == [Int32](repeating: Int32(size), count: count))
+    }
+
+    @Test func placesInMessagesCannotSteerATerminal() throws {
+        let name = "\u{1B}[2J" + String(repeating: "x", count: 100_000)
+        let message = try refusal { json in
+            json.setting(
+                "post_processor",
+                [
+                    "type": "TemplateProcessing",
+                    "single": [["SpecialToken": ["id": .string(name)]], ["Sequence": [:]]],
+                    "special_tokens": .object(JSONObject([(name, ["ids": 1] as JSON)])),
+                ])
+        }
+        #expect(message.contains("\\u{1B}[2Jxxx") && message.utf8.count < 1_000, "\(message.prefix(1_000))")
+    }
+
     /// "é" written in two ways is two tokens; Swift's strings would make them one.
     @Test func tokensThatLookAlikeStayApart() throws {
         let vocabulary: JSON = ["\u{C3}": 0, "\u{A9}": 1, "a": 2, "\u{E9}": 3, "e\u{301}": 4]
