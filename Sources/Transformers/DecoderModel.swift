@@ -23,9 +23,10 @@ public struct DecoderModel: Sendable {
         try checkTensors()
     }
 
+    /// After this every size of the plan is that of a tensor in the files, and memory for them is justified.
     private func checkTensors() throws(TransformerError) {
         var expected = names.ignored.union([names.embedding, names.finalNorm, names.head])
-        for layer in names.layers { expected.formUnion(layer.all(plan)) }
+        for layer in names.layers { expected.formUnion(layer.tensors(plan).map(\.name)) }
         for name in checkpoint.tensorNames where !expected.contains(name) {
             throw .unexpectedTensor(path: checkpoint.path, name: name, family: plan.family)
         }
@@ -35,8 +36,8 @@ public struct DecoderModel: Sendable {
             _ = try checkpoint.tensor(names.finalNorm, shape: [plan.width])
         }
         for layer in names.layers {
-            for name in layer.all(plan) {
-                try wrappingCheckpoint { () throws(CheckpointError) in _ = try checkpoint.tensor(name) }
+            for (name, shape) in layer.tensors(plan) {
+                try wrappingCheckpoint { () throws(CheckpointError) in _ = try checkpoint.tensor(name, shape: shape) }
             }
         }
     }

@@ -14,13 +14,24 @@ struct LayerNames: Sendable {
     var up: String
     var down: String
 
-    /// All weight names, and all bias names where the plan has them.
-    func all(_ plan: DecoderPlan) -> [String] {
-        let attention = [query, key, value, attentionOutput]
-        let feedForward = [gate, up, down]
-        return [attentionNorm, feedForwardNorm] + (attention + feedForward)
-            + (plan.hasAttentionBias ? attention.map(LayerNames.bias) : [])
-            + (plan.hasFeedForwardBias ? feedForward.map(LayerNames.bias) : [])
+    /// All weights with their shapes, and all biases where the plan has them.
+    func tensors(_ plan: DecoderPlan) -> [(name: String, shape: [Int])] {
+        let (width, inner) = (plan.width, plan.feedForwardWidth)
+        let queryRows = plan.heads.queryCount * plan.heads.width
+        let keyRows = plan.heads.keyCount * plan.heads.width
+        let attention: [(name: String, shape: [Int])] = [
+            (query, [queryRows, width]), (key, [keyRows, width]), (value, [keyRows, width]),
+            (attentionOutput, [width, queryRows]),
+        ]
+        let feedForward: [(name: String, shape: [Int])] = [
+            (gate, [inner, width]), (up, [inner, width]), (down, [width, inner]),
+        ]
+        var tensors: [(name: String, shape: [Int])] = [(attentionNorm, [width]), (feedForwardNorm, [width])]
+        tensors += attention
+        tensors += feedForward
+        let biased = (plan.hasAttentionBias ? attention : []) + (plan.hasFeedForwardBias ? feedForward : [])
+        for (name, shape) in biased { tensors.append((LayerNames.bias(name), [shape[0]])) }
+        return tensors
     }
 
     /// The name of the bias that belongs to a weight.

@@ -12,7 +12,10 @@ struct Settings {
         self.path = path
         keys = config.object?.keys ?? []
         // A null stands for the default, as in Python.
-        value = { key in config[key].flatMap { $0.isNull ? nil : $0 } }
+        value = { key in
+            guard let value = config[key], !value.isNull else { return nil }
+            return value
+        }
     }
 
     /// The metadata of a GGUF file.
@@ -58,10 +61,30 @@ struct Settings {
         return number
     }
 
+    /// A number that stays above 0 and finite where it is computed with.
+    func positiveFloat(_ key: String, otherwise: Double? = nil) throws(TransformerError) -> Float {
+        let number = Float(try positive(key, otherwise: otherwise))
+        guard number > 0, number.isFinite else { throw problem(key, "is not a positive number of 32 bits") }
+        return number
+    }
+
     func flag(_ key: String, otherwise: Bool) throws(TransformerError) -> Bool {
         guard let json = value(key) else { return otherwise }
         guard let flag = json.bool else { throw problem(key, "is neither true nor false") }
         return flag
+    }
+
+    /// The base of the rotary frequencies: from 1 to the largest float32, so that all frequencies are above 0 and none
+    /// is above 1.
+    func rotaryBase(_ key: String) throws(TransformerError) -> Double {
+        try checkedBase(try positive(key, otherwise: 10000), key)
+    }
+
+    private func checkedBase(_ base: Double, _ key: String) throws(TransformerError) -> Double {
+        guard base >= 1, base <= Double(Float.greatestFiniteMagnitude) else {
+            throw problem(key, "is \(base); expected a base from 1 to \(Float.greatestFiniteMagnitude)")
+        }
+        return base
     }
 
     /// The base of the rotary frequencies: `rope_theta`, or `rope_parameters` as transformers 5 writes them.
@@ -70,7 +93,7 @@ struct Settings {
             guard let parameters = value(key) else { continue }
             guard let object = parameters.object else { throw problem(key, "is not an object") }
             let kind = (object["rope_type"] ?? object["type"])?.string ?? "default"
-            guard kind == "default" else { throw problem(key, "rotary scaling '\(kind)' is not supported") }
+            guard kind == "default" else { throw problem(key, "rotary scaling \(kind.quoted) is not supported") }
             if let unknown = object.keys.first(where: { !["rope_type", "type", "rope_theta"].contains($0) }) {
                 throw problem("\(key).\(unknown)", "is not understood, and may change the mathematics")
             }
@@ -79,11 +102,9 @@ struct Settings {
         if let nested, let outer = value("rope_theta"), nested.number != outer.number {
             throw problem("rope_theta", "contradicts rope_parameters.rope_theta")
         }
-        guard let nested else { return try positive("rope_theta", otherwise: 10000) }
-        guard let base = nested.number, base > 0, base.isFinite else {
-            throw problem("rope_parameters.rope_theta", "is not a positive number")
-        }
-        return base
+        guard let nested else { return try rotaryBase("rope_theta") }
+        guard let base = nested.number else { throw problem("rope_parameters.rope_theta", "is not a number") }
+        return try checkedBase(base, "rope_parameters.rope_theta")
     }
 
     // MARK: Requirements
@@ -91,7 +112,8 @@ struct Settings {
     func require(_ key: String, equals expected: JSON, otherwise: JSON? = nil) throws(TransformerError) {
         guard let got = value(key) ?? otherwise, got != expected else { return }
         throw problem(
-            key, "is \(got.serialized(indented: false)); only \(expected.serialized(indented: false)) is supported")
+            key,
+            "is \(got.serialized(indented: false).legible); only \(expected.serialized(indented: false)) is supported")
     }
 
     func require(_ key: String, equals expected: Int) throws(TransformerError) {
@@ -115,7 +137,15 @@ struct Settings {
     }
 
     /// Relations between the numbers of a plan, and bounds that keep products of them far from overflow.
-    func check(_ plan: DecoderPlan) throws(TransformerError) {
+    ///
+    /// - Parameter tensorCount: of the checkpoint: a layer has tensors, and a number alone must not make layers.
+    func check(_ plan: DecoderPlan, tensorCount: Int) throws(TransformerError) {
+        guard plan.layerCount <= tensorCount else {
+            throw problem("layers", "the plan has \(plan.layerCount), and the checkpoint \(tensorCount) tensors in all")
+        }
+        guard plan.heads.queryCount <= Self.headLimit else {
+            throw problem("attention heads", "\(plan.heads.queryCount) are out of range, 1 to \(Self.headLimit)")
+        }
         guard plan.heads.queryCount.isMultiple(of: plan.heads.keyCount) else {
             throw problem(
                 "attention heads", "\(plan.heads.queryCount) do not share \(plan.heads.keyCount) key heads evenly")
@@ -131,6 +161,9 @@ struct Settings {
             throw problem("sizes", "one of \(extents) is out of range")
         }
     }
+
+    /// Of queries. The largest models have some hundred; attention takes memory for each token and head at once.
+    private static let headLimit = 4096
 
     /// Keys of config.json that say nothing about the mathematics of a forward pass.
     static let harmlessKeys: Set<String> = [

@@ -27,10 +27,10 @@ public enum TransformerError: Error, Sendable, CustomStringConvertible {
         case .checkpoint(let error): "\(error)"
         case .compute(let error): "\(error)"
         case .unknownFamily(let path, let name, let known):
-            "\(path): the architecture '\(name)' is not supported; known: \(known.joined(separator: ", "))"
-        case .setting(let path, let key, let problem): "\(path): \(key): \(problem)"
+            "\(path): the architecture \(name.quoted) is not supported; known: \(known.joined(separator: ", "))"
+        case .setting(let path, let key, let problem): "\(path): \(key.legible): \(problem)"
         case .unexpectedTensor(let path, let name, let family):
-            "\(path): tensor '\(name)' has no place in a \(family) model; leaving it out would change the model, "
+            "\(path): tensor \(name.quoted) has no place in a \(family) model; leaving it out would change the model, "
                 + "so it is refused"
         case .nonFiniteWeight(let path, let tensor, let row):
             "\(path): tensor '\(tensor)' holds a NaN or an infinity in row \(row); the file is damaged or was saved "

@@ -42,14 +42,17 @@ struct PlanTests {
         #expect("\(try #require(error))".contains("mamba"))
     }
 
-    @Test("a plan whose shapes are not the file's is refused")
-    func otherShapes() throws {
-        let folder = try TemporaryModel(copying: "llama-tied", addingToConfig: "\"intermediate_size\": 64")
-        let model = try DecoderModel(Checkpoint.open(folder.path))
-        let layout = SequenceLayout(lengths: [2])
-        let forward = try Forward(model: model, device: .host(), layout: layout)
-        let error = #expect(throws: TransformerError.self) { try forward.apply(0, to: forward.embed([1, 2])) }
-        #expect("\(try #require(error))".contains("gate_proj"))
+    @Test(
+        "a plan whose shapes are not the file's is refused before anything is allocated for it",
+        arguments: [
+            ("\"intermediate_size\": 64", "gate_proj"), ("\"intermediate_size\": 16777216", "gate_proj"),
+            ("\"head_dim\": 16", "q_proj"), ("\"hidden_size\": 64", "embed_tokens"),
+            ("\"vocab_size\": 16777216", "embed_tokens"), ("\"num_key_value_heads\": 4", "k_proj"),
+        ])
+    func otherShapes(member: String, name: String) throws {
+        let folder = try TemporaryModel(copying: "llama-tied", addingToConfig: member)
+        let error = #expect(throws: TransformerError.self) { try DecoderModel(Checkpoint.open(folder.path)) }
+        #expect("\(try #require(error))".contains(name))
     }
 }
 
@@ -98,7 +101,7 @@ struct BadInputTests {
 }
 
 /// A changed copy of a fixture.
-private final class TemporaryModel {
+final class TemporaryModel {
     let path: String
 
     init(copying name: String, addingToConfig member: String?) throws {

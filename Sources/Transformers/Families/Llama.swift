@@ -32,13 +32,13 @@ extension Llama {
             vocabularySize: try settings.count("vocab_size"),
             maximumPositions: try settings.count("max_position_embeddings", otherwise: 2048),
             heads: AttentionHeads(queryCount: queryCount, keyCount: keyCount, width: headWidth),
-            norm: .rootMeanSquare(epsilon: Float(try settings.positive("rms_norm_eps", otherwise: 1e-6))),
+            norm: .rootMeanSquare(epsilon: try settings.positiveFloat("rms_norm_eps", otherwise: 1e-6)),
             positions: .rotary(base: try settings.rotaryBase(), layout: .halves),
             feedForward: .gatedSiLU(width: try settings.count("intermediate_size")),
             hasAttentionBias: try settings.flag("attention_bias", otherwise: false),
             hasFeedForwardBias: try settings.flag("mlp_bias", otherwise: false),
             isHeadTied: try settings.flag("tie_word_embeddings", otherwise: false))
-        try settings.check(plan)
+        try settings.check(plan, tensorCount: checkpoint.tensorNames.count)
         return (plan, names(plan, checkpoint))
     }
 
@@ -101,15 +101,14 @@ extension Llama {
             family: family, layerCount: try settings.count("llama.block_count"), width: width,
             vocabularySize: vocabularySize, maximumPositions: try settings.count("llama.context_length"),
             heads: AttentionHeads(queryCount: queryCount, keyCount: keyCount, width: headWidth),
-            norm: .rootMeanSquare(epsilon: Float(try settings.positive("llama.attention.layer_norm_rms_epsilon"))),
+            norm: .rootMeanSquare(epsilon: try settings.positiveFloat("llama.attention.layer_norm_rms_epsilon")),
             // llama.cpp's converter permutes the rows of Q and K into interleaved pairs.
-            positions: .rotary(
-                base: try settings.positive("llama.rope.freq_base", otherwise: 10000), layout: .interleaved),
+            positions: .rotary(base: try settings.rotaryBase("llama.rope.freq_base"), layout: .interleaved),
             feedForward: .gatedSiLU(width: try settings.count("llama.feed_forward_length")),
             hasAttentionBias: checkpoint.contains("blk.0.attn_q.bias"),
             hasFeedForwardBias: checkpoint.contains("blk.0.ffn_gate.bias"),
             isHeadTied: !checkpoint.contains("output.weight"))
-        try settings.check(plan)
+        try settings.check(plan, tensorCount: checkpoint.tensorNames.count)
         return (plan, names(plan, embedding: embedding))
     }
 
