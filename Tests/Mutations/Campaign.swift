@@ -1,3 +1,4 @@
+import ArgumentParser
 import Glibc
 
 /// Cases of one format, one seed after another, in workers that are watched and replaced.
@@ -104,14 +105,17 @@ struct Campaign {
     private func stop(_ end: WorkerProcess.End, _ ledger: Ledger, _ folder: String) throws -> Stop? {
         switch end {
         case .exit(0): return nil
-        case .exit(Worker.complaintCode):
-            let problem = String(decoding: Disk.read("\(folder)/\(Worker.complaintName)"), as: UTF8.self)
-            return Stop(seed: ledger.seed, what: problem)
+        case .exit(Worker.complaintCode): return Stop(seed: ledger.seed, what: complaint(folder))
+        case .exit(Worker.baseCode): throw ValidationError("\(format.name): \(complaint(folder))")
         case .exit(let code): return Stop(seed: ledger.seed, what: "exits with \(code). " + errors(folder))
         case .signal(let number):
             let name = unsafe String(cString: strsignal(number))
             return Stop(seed: ledger.seed, what: "is killed: \(name). " + errors(folder))
         }
+    }
+
+    private func complaint(_ folder: String) -> String {
+        String(decoding: Disk.read("\(folder)/\(Worker.complaintName)"), as: UTF8.self)
     }
 
     private func errors(_ folder: String) -> String {

@@ -71,3 +71,17 @@ extension CaseFiles {
         return opened.map { "\(folder)/\($0)" } ?? folder
     }
 }
+
+// MARK: - Blind changes
+
+extension CaseFiles {
+    /// A few blind changes of the bytes of a file that is drawn.
+    mutating func mutateBytes(_ random: inout RandomSource) {
+        for _ in 0...random.index(3) {
+            let name = random.pick(names)
+            guard var bytes = self[name] else { continue }
+            ByteMutation.mutate(&bytes, &random)
+            self[name] = bytes
+        }
+    }
+}

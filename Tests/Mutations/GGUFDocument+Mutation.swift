@@ -18,6 +18,15 @@ extension GGUFDocument {
         if tensors.isEmpty { tensors.append(Tensor(name: [], shape: [0], type: 0, offset: 0)) }
     }
 
+    /// One change of the metadata of a tokenizer.
+    mutating func mutateTokenizer(_ random: inout RandomSource) {
+        switch random.index(4) {
+        case 0: mutatePair(&random)
+        case 1: swell(&random)
+        default: mutateTokens(&random)
+        }
+    }
+
     private mutating func mutatePair(_ random: inout RandomSource) {
         let place = random.index(pairs.count)
         switch random.index(6) {

@@ -14,7 +14,9 @@ protocol InputFormat: Sendable {
 }
 
 enum InputFormats {
-    static let all: [any InputFormat] = [GGUFFormat()]
+    static let all: [any InputFormat] = [
+        GGUFFormat(), SafetensorsFormat(), JSONFormat(), FolderFormat(), TokenizerFormat(),
+    ]
 
     static var names: [String] { all.map(\.name) }
 

@@ -15,6 +15,8 @@ struct Worker: ParsableCommand {
 
     /// How a worker ends when it has found something without a crash; the finding is in `complaintName`.
     static let complaintCode: Int32 = 77
+    /// How it ends when the format's own base is refused.
+    static let baseCode: Int32 = 78
     static let ledgerName = "ledger"
     static let caseName = "case"
     static let complaintName = "complaint"
@@ -43,7 +45,9 @@ struct Worker: ParsableCommand {
             var exercise = Exercise()
             format.exercise(path, &exercise)
             guard let refusal = exercise.complaint ?? exercise.refusal.map({ "\($0)" }) else { continue }
-            try complain("the base of seed \(seed) is refused, which makes its mutations meaningless: \(refusal)")
+            try complain(
+                "the base of seed \(seed) is refused, which makes its mutations meaningless: \(refusal)",
+                code: Self.baseCode)
         }
     }
 
@@ -69,8 +73,8 @@ struct Worker: ParsableCommand {
         if share > ledger.peakShare { (ledger.peakShare, ledger.peakSeed) = (share, ledger.seed) }
     }
 
-    private func complain(_ problem: String) throws -> Never {
+    private func complain(_ problem: String, code: Int32 = complaintCode) throws -> Never {
         try Disk.write(Array(problem.utf8), to: "\(folder)/\(Self.complaintName)")
-        throw ExitCode(Self.complaintCode)
+        throw ExitCode(code)
     }
 }
