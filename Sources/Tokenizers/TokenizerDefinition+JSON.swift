@@ -199,16 +199,23 @@ extension PreTokenization {
 
 extension TokenizerDefinition {
     /// A template that puts one token, the beginning of the sequence, in front; ByteLevel concerns offsets only.
-    private mutating func readPostProcessor(_ place: JSONPlace) throws(TokenizerError) {
+    private mutating func readPostProcessor(_ place: JSONPlace, depth: Int = 1) throws(TokenizerError) {
         switch try place.type {
         case "ByteLevel": return
         case "TemplateProcessing": try readTemplate(place)
         case "Sequence":
-            for step in try place.required("processors").elements { try readPostProcessor(step) }
+            guard depth <= Self.sequenceDepthLimit else {
+                throw place.unsupported(
+                    "more than \(Self.sequenceDepthLimit) sequences inside each other", known: ["a sequence of steps"])
+            }
+            for step in try place.required("processors").elements { try readPostProcessor(step, depth: depth + 1) }
         default:
             throw place.unsupported(try place.type.quoted, known: ["ByteLevel", "TemplateProcessing", "Sequence"])
         }
     }
+
+    /// Real files have one; the place of a step in a message has a part for each.
+    private static let sequenceDepthLimit = 8
 
     private mutating func readTemplate(_ place: JSONPlace) throws(TokenizerError) {
         let template = try place.required("single")

@@ -112,15 +112,22 @@ import Testing
         #expect(error?.description.contains("element 1: it has 1025 bytes") == true)
     }
 
-    /// A thousand steps inside each other give each step a place of kilobytes; it is made for the steps looked at only.
-    @Test func manyStepsDeepInsideTakeNoMoreThanTheFile() throws {
-        var steps: JSON = .array([JSON](repeating: 0, count: 400_000))
-        for _ in 0..<400 { steps = [["type": "Sequence", "processors": steps]] }
-        let memory = PeakMemory()
+    @Test(arguments: [(8, "expected an object"), (9, "more than 8 sequences inside each other")])
+    func sequencesAreReadToALimitedDepth(depth: Int, part: String) throws {
+        var steps: JSON = [0]
+        for _ in 0..<depth { steps = [["type": "Sequence", "processors": steps]] }
         let message = try refusal { $0.setting("post_processor", steps.array?.first) }
-        #expect(message.contains("[0]: expected an object"), "\(message.suffix(200))")
-        // All the places would be 400,000 times more than 5,000 bytes.
-        #expect(memory.growth < 500_000_000)
+        #expect(message.contains(part) && message.utf8.count < 1_000, "\(message)")
+    }
+
+    /// The place of an element, for messages, is made for the elements that are looked at only.
+    @Test func manyElementsTakeNoMoreThanTheFile() throws {
+        let zeros = JSON.array([JSON](repeating: 0, count: 4_000_000))
+        let memory = PeakMemory()
+        let message = try refusal { $0.setting("added_tokens", zeros) }
+        #expect(message.contains("added_tokens[0]: expected an object"), "\(message)")
+        // With a place of its own, an element would be 100 bytes.
+        #expect(memory.growth < 300_000_000)
     }
 
     /// Each token in a run of space takes the space beside it: the run is looked at once, not once for each token.
