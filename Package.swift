@@ -67,6 +67,7 @@ let package = Package(
         tests(of: "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
         tests(of: "Reports", "Linearity"),
         tests(of: "straightedge", "Checkpoints", fixtures: true),
+        .testTarget(name: "MutationsTests", dependencies: ["mutations"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
