@@ -116,11 +116,11 @@ extension TokenizerDocument {
     /// Steps in steps in steps, with many at the bottom.
     private static func nestProcessors(_ tree: inout JSONTree, _ random: inout RandomSource) {
         let depth = 1 << random.index(9)
-        let bottom = Array(
-            repeatElement("{\"type\":\"ByteLevel\"}", count: 1 << random.index(13)).joined(separator: ","))
+        let step = random.pick(["{\"type\":\"ByteLevel\"}", "0"])
+        let bottom = repeatElement(step, count: 1 << random.index(13)).joined(separator: ",")
         let open = repeatElement("{\"type\":\"Sequence\",\"processors\":[", count: depth).joined()
         let close = repeatElement("]}", count: depth).joined()
-        tree["post_processor"] = JSONTree(open + String(bottom) + close)
+        tree["post_processor"] = JSONTree(open + bottom + close)
     }
 
     private static func swell(_ tree: inout JSONTree, _ random: inout RandomSource) {
