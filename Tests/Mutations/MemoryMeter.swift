@@ -10,11 +10,11 @@ import Glibc
 /// and its tokens) and classes of characters, 2 MiB in all; the slab of a forward pass over four tokens, some KiB;
 /// the C library's steps of 128 KiB. Twice that is granted.
 ///
-/// The factor is that of the worst honest reading. The densest JSON is an array of digits, two bytes an element: an
-/// array of values of 24 bytes that has doubled its capacity, while the one before is still there, takes 72. The
-/// densest metadata is pairs of 16 bytes, for which keys (16), a table at most half full of keys and values
-/// (2 · 80) and half of it again while it grows are 256. With what is made of them (a tokenizer keeps its JSON while it
-/// is built), 64 bytes a byte.
+/// The factor is that of the worst honest reading. The densest JSON is arrays inside each other, two bytes for one that
+/// takes 80 with its header; an array of digits, two bytes an element of 24 bytes, takes 72 while it doubles its
+/// capacity. The densest metadata is pairs of 16 bytes, for which keys (16), a table at most half full of keys and
+/// values (2 · 80) and half of it again while it grows are 256. With what is made of them (a tokenizer keeps its JSON
+/// while it is built), 64 bytes a byte.
 struct MemoryMeter {
     static let constant = 4 << 20
     static let factor = 64
