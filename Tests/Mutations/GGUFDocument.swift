@@ -96,15 +96,19 @@ extension GGUFDocument {
     /// Element types of weights: number, elements and bytes of a block.
     private static let weightTypes: [(number: UInt32, elementCount: Int, byteCount: Int)] = [
         (0, 1, 4), (1, 1, 2), (30, 1, 2), (28, 1, 8), (2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (8, 32, 34),
+        (20, 32, 18), (10, 256, 84), (11, 256, 110), (12, 256, 144), (13, 256, 176), (14, 256, 210), (15, 256, 292),
     ]
 
     /// The tiny model with its tokenizer; the element types are drawn.
     static func tinyModel(_ random: inout RandomSource) -> GGUFDocument {
         var document = GGUFDocument()
-        document.addSettings()
+        // Wide enough for the types with large blocks, at times.
+        let width = random.once(in: 6) ? 256 : TinyModel.width
+        document.addSettings(width: width)
         document.addTokenizer()
-        for weight in TinyModel.weights(TinyModel.ggufNames) {
-            let type = random.pick(weightTypes)
+        for weight in TinyModel.weights(TinyModel.ggufNames, width: width) {
+            let columns = weight.shape[weight.shape.count - 1]
+            let type = random.pick(weightTypes.filter { columns.isMultiple(of: $0.elementCount) })
             while document.data.count % alignment != 0 { document.data.append(0) }
             document.tensors.append(
                 Tensor(
@@ -115,11 +119,12 @@ extension GGUFDocument {
         return document
     }
 
-    private mutating func addSettings() {
+    private mutating func addSettings(width: Int) {
         add("general.architecture", "llama")
         add("general.alignment", UInt32(Self.alignment))
         add("llama.block_count", UInt32(TinyModel.layerCount))
-        add("llama.embedding_length", UInt32(TinyModel.width))
+        add("llama.embedding_length", UInt32(width))
+        add("llama.attention.key_length", UInt32(TinyModel.headWidth))
         add("llama.feed_forward_length", UInt32(TinyModel.inner))
         add("llama.attention.head_count", UInt32(TinyModel.queryCount))
         add("llama.attention.head_count_kv", UInt32(TinyModel.keyCount))

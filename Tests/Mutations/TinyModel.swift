@@ -49,7 +49,7 @@ enum TinyModel {
         let norms: [String]
     }
 
-    static func weights(_ names: Names) -> [Weight] {
+    static func weights(_ names: Names, width: Int = width) -> [Weight] {
         let (queryWidth, keyWidth) = (queryCount * headWidth, keyCount * headWidth)
         let shapes = [
             [queryWidth, width], [keyWidth, width], [keyWidth, width], [width, queryWidth], [inner, width],
