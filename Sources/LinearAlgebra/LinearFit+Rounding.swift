@@ -70,7 +70,7 @@ extension LinearFit {
         return probes
     }
 
-    static let predictionProbeCount = 4
+    static let predictionProbeCount = 16
 
     /// Relative error of an element of a moment matrix: at random a quarter of an ulp of the growing sum at each of 512
     /// steps, which makes √(512/3) quarters in a block, and blocks added likewise. Elements that are small sums of large

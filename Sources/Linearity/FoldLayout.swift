@@ -10,6 +10,13 @@ public struct FoldLayout: Sendable, Hashable {
 
     public func rows(ofFold fold: Int) -> Range<Int> { boundaries[fold]..<boundaries[fold + 1] }
 
+    /// A layout of known boundaries; nil where they do not ascend from 0.
+    public init?(boundaries: [Int]) {
+        guard boundaries.count > 1, boundaries[0] == 0, zip(boundaries, boundaries.dropFirst()).allSatisfy({ $0 < $1 })
+        else { return nil }
+        self.boundaries = boundaries
+    }
+
     /// - Parameters:
     ///   - layout: The sequences.
     ///   - foldCount: At least 1; fewer folds are made where there are fewer tokens.

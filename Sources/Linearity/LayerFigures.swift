@@ -45,6 +45,23 @@ public struct LayerFigures: Sendable, Hashable {
     public var momentPrecision: String
 }
 
+extension LayerFigures {
+    /// Figures that are all absent.
+    public init(n: Int, momentPrecision: String, absentReason: String) {
+        let absent = Figure.absent(reason: absentReason)
+        let none = Distribution(
+            mean: absent, quantiles: [Figure](repeating: absent, count: Distribution.probabilities.count))
+        self.init(
+            n: n, linearity: absent, linearityWithoutResidual: absent, linearityHeldOut: absent,
+            linearityHeldOutStandardError: absent, linearityWithoutResidualHeldOut: absent,
+            linearityWithoutResidualHeldOutStandardError: absent, linearityAdjusted: absent,
+            linearityWithoutResidualAdjusted: absent, chanceFloor: absent, linearityIfContributionUnrelated: absent,
+            rank: absent, rankCutoff: absent, conditionNumber: absent, orthogonalProcrustes: absent,
+            contribution: none, contributionToOutput: none, cosine: none, angularDistance: none, anisotropy: absent,
+            streamNormMean: absent, momentPrecision: momentPrecision)
+    }
+}
+
 /// A quantity of each token: its mean and quantiles.
 public struct Distribution: Sendable, Hashable {
     public var mean: Figure

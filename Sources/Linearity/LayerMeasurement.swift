@@ -14,6 +14,8 @@ public final class LayerMeasurement {
     private let gatherer: MomentGatherer
     private let meter: TokenErrorMeter
     private let measuresTokenErrors: Bool
+    /// How moments are formed, and then again where that was not exact enough.
+    private let precisions: [MomentPrecision]
     /// Seconds spent on moments so far, token statistics included.
     public private(set) var momentSeconds = 0.0
     /// Seconds spent on factorizations, fits and spectra so far.
@@ -51,6 +53,9 @@ public final class LayerMeasurement {
                 device: device, layout: layout, folds: folds, maskedTokenCount: skippedTokenCount, width: width,
                 stages: stages)
         }
+        let isPrecise =
+            measuresTokenErrors && layout.tokenCount <= TokenErrorMeter.preciseTokenCountPerColumn * width
+        precisions = isPrecise ? [.float64] : [.float32Blocks, .float64]
         meter = TokenErrorMeter(device: device, layout: layout, folds: folds, views: views, gatherer: gatherer)
     }
 
@@ -74,10 +79,9 @@ public final class LayerMeasurement {
         let estimate = try gatherer.estimate(x: x, y: y)
         var tokens = [TokenStatistics](repeating: TokenStatistics(), count: views.count)
         for view in views.indices { tokens[view].reserveCapacity(layout.tokenCount) }
-        for precision in [MomentPrecision.float32Blocks, .float64] {
-            let isFirst = precision == .float32Blocks
+        for precision in precisions {
             let solutions = try solve(x, y, estimate, precision) { rows, statistics in
-                if isFirst { addStatistics(rows, statistics, to: &tokens) }
+                if precision == precisions[0] { addStatistics(rows, statistics, to: &tokens) }
             }
             guard let solutions, let errors = try errors(x, y, estimate, solutions) else { continue }
             return views.indices.map {

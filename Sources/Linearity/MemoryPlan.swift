@@ -19,6 +19,18 @@ public struct MemoryPlan: Sendable, Hashable {
     /// Tokens of a slab where memory allows: the products are then large enough for full speed.
     private static let preferredSlabTokenCount = 1024
 
+    /// A plan as it was made.
+    public init(
+        budgetByteCount: Int, streamByteCount: Int, workingByteCount: Int, slabTokenCount: Int,
+        placement: Stream.PlacementKind
+    ) {
+        self.budgetByteCount = budgetByteCount
+        self.streamByteCount = streamByteCount
+        self.workingByteCount = workingByteCount
+        self.slabTokenCount = slabTokenCount
+        self.placement = placement
+    }
+
     /// Places the streams, and chooses the slabs.
     ///
     /// - Parameters:

@@ -20,7 +20,11 @@ struct TokenErrorMeter {
     }
 
     /// What rounding in float32 moments may account for in an error; more, and they are formed again in float64.
-    static let roundingLimit = 5e-5
+    static let roundingLimit = 1e-5
+
+    /// Up to this many tokens a column of the stream, float32 moments are not tried: they would be formed again in most
+    /// layers.
+    static let preciseTokenCountPerColumn = 32
 
     /// The errors of all tokens, one for each view; nil where the view has no map.
     ///

@@ -53,31 +53,33 @@ extension Profile {
             ],
             "lanes": .integer(run.laneCount), "library": .string(run.library), "version": .string(run.version),
             "resumptions": .integer(run.resumptionCount),
-            "git_revision": run.gitRevision.map(JSON.string) ?? .null,
+            "settings": .object(run.settings), "git_revision": run.gitRevision.map(JSON.string) ?? .null,
         ]
     }
 
     private func viewJSON(_ index: Int) -> JSON {
         let view = result.views[index]
-        let rows = view.steps.filter { $0.site != .finalNorm }.map { row($0) }
+        let rows = view.steps.filter { $0.site != .finalNorm }.map { $0.json(contexts) }
         var object: JSONObject = [
             "name": .string(view.view.name), "skipped_tokens": .integer(view.view.skippedTokenCount),
             "tokens": .integer(view.tokenCount), "layers": .array(rows),
         ]
         if excerpts.indices.contains(index) { object["excerpts"] = .array(excerpts[index].map { $0.json() }) }
         if let step = view.finalNorm {
-            object["final_norm"] = row(step)
+            object["final_norm"] = step.json(contexts)
         } else {
             object["final_norm"] = .null
             object["null_reasons"] = ["final_norm": "the last layer was not among the layers asked for"]
         }
         return .object(object)
     }
+}
 
-    private func row(_ step: StepResult) -> JSON {
-        let figures = step.figures
+extension StepResult {
+    /// As a row of profile.json.
+    func json(_ contexts: [Int: TokenContext]) -> JSON {
         var object: JSONObject = [
-            "layer": .integer(step.layer), "site": .string(step.site.rawValue), "n": .integer(figures.n),
+            "layer": .integer(layer), "site": .string(site.rawValue), "n": .integer(figures.n),
         ]
         var reasons = JSONObject()
         for column in ProfileColumn.all {
@@ -90,13 +92,13 @@ extension Profile {
             }
         }
         object["moments"] = .string(figures.momentPrecision)
-        object["quantiles"] = quantiles(figures)
-        if let errors = step.tokenErrors { object["token_errors"] = errors.json(contexts) }
+        object["quantiles"] = quantiles()
+        if let errors = tokenErrors { object["token_errors"] = errors.json(contexts) }
         if reasons.count > 0 { object["null_reasons"] = .object(reasons) }
         return .object(object)
     }
 
-    private func quantiles(_ figures: LayerFigures) -> JSON {
+    private func quantiles() -> JSON {
         func values(_ distribution: Distribution) -> JSON {
             .array(distribution.quantiles.map { $0.value.map(JSON.number) ?? .null })
         }

@@ -1,3 +1,4 @@
+public import Checkpoints
 public import Linearity
 
 /// A measured profile with everything needed to trust and repeat it: what `analyze` writes.
@@ -75,11 +76,13 @@ public struct Profile: Sendable {
         public var gitRevision: String?
         /// How often the analysis was taken up again after an interruption.
         public var resumptionCount: Int
+        /// Everything that decides the results, by name.
+        public var settings: JSONObject
 
         public init(
             device: String, computeType: String, laneCount: Int, library: String, totalSeconds: Double,
             loadSeconds: Double, peakResidentByteCount: Int, version: String, gitRevision: String?,
-            resumptionCount: Int = 0
+            resumptionCount: Int = 0, settings: JSONObject = JSONObject()
         ) {
             self.device = device
             self.computeType = computeType
@@ -91,6 +94,7 @@ public struct Profile: Sendable {
             self.version = version
             self.gitRevision = gitRevision
             self.resumptionCount = resumptionCount
+            self.settings = settings
         }
     }
 

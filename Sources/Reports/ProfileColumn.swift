@@ -3,30 +3,39 @@ import Linearity
 /// The figures of a row by their names in profile.json and layers.csv, in order.
 struct ProfileColumn: Sendable {
     let name: String
-    let figure: @Sendable (LayerFigures) -> Figure
+    private typealias Path = any (WritableKeyPath<LayerFigures, Figure> & Sendable)
+    private let path: Path
+
+    private init(_ name: String, _ path: Path) {
+        self.name = name
+        self.path = path
+    }
+
+    func figure(_ figures: LayerFigures) -> Figure { figures[keyPath: path] }
+
+    func set(_ figure: Figure, in figures: inout LayerFigures) { figures[keyPath: path] = figure }
 
     static let all: [ProfileColumn] = [
-        ProfileColumn(name: "linearity") { $0.linearity },
-        ProfileColumn(name: "linearity_without_residual") { $0.linearityWithoutResidual },
-        ProfileColumn(name: "linearity_heldout") { $0.linearityHeldOut },
-        ProfileColumn(name: "linearity_heldout_standard_error") { $0.linearityHeldOutStandardError },
-        ProfileColumn(name: "linearity_without_residual_heldout") { $0.linearityWithoutResidualHeldOut },
-        ProfileColumn(name: "linearity_without_residual_heldout_standard_error") {
-            $0.linearityWithoutResidualHeldOutStandardError
-        },
-        ProfileColumn(name: "linearity_adjusted") { $0.linearityAdjusted },
-        ProfileColumn(name: "linearity_without_residual_adjusted") { $0.linearityWithoutResidualAdjusted },
-        ProfileColumn(name: "chance_floor") { $0.chanceFloor },
-        ProfileColumn(name: "linearity_if_contribution_unrelated") { $0.linearityIfContributionUnrelated },
-        ProfileColumn(name: "rank") { $0.rank },
-        ProfileColumn(name: "rank_cutoff") { $0.rankCutoff },
-        ProfileColumn(name: "condition_number") { $0.conditionNumber },
-        ProfileColumn(name: "orthogonal_procrustes") { $0.orthogonalProcrustes },
-        ProfileColumn(name: "contribution_mean") { $0.contribution.mean },
-        ProfileColumn(name: "contribution_to_output_mean") { $0.contributionToOutput.mean },
-        ProfileColumn(name: "cosine_mean") { $0.cosine.mean },
-        ProfileColumn(name: "angular_distance_mean") { $0.angularDistance.mean },
-        ProfileColumn(name: "anisotropy") { $0.anisotropy },
-        ProfileColumn(name: "stream_norm_mean") { $0.streamNormMean },
+        ProfileColumn("linearity", \.linearity),
+        ProfileColumn("linearity_without_residual", \.linearityWithoutResidual),
+        ProfileColumn("linearity_heldout", \.linearityHeldOut),
+        ProfileColumn("linearity_heldout_standard_error", \.linearityHeldOutStandardError),
+        ProfileColumn("linearity_without_residual_heldout", \.linearityWithoutResidualHeldOut),
+        ProfileColumn(
+            "linearity_without_residual_heldout_standard_error", \.linearityWithoutResidualHeldOutStandardError),
+        ProfileColumn("linearity_adjusted", \.linearityAdjusted),
+        ProfileColumn("linearity_without_residual_adjusted", \.linearityWithoutResidualAdjusted),
+        ProfileColumn("chance_floor", \.chanceFloor),
+        ProfileColumn("linearity_if_contribution_unrelated", \.linearityIfContributionUnrelated),
+        ProfileColumn("rank", \.rank),
+        ProfileColumn("rank_cutoff", \.rankCutoff),
+        ProfileColumn("condition_number", \.conditionNumber),
+        ProfileColumn("orthogonal_procrustes", \.orthogonalProcrustes),
+        ProfileColumn("contribution_mean", \.contribution.mean),
+        ProfileColumn("contribution_to_output_mean", \.contributionToOutput.mean),
+        ProfileColumn("cosine_mean", \.cosine.mean),
+        ProfileColumn("angular_distance_mean", \.angularDistance.mean),
+        ProfileColumn("anisotropy", \.anisotropy),
+        ProfileColumn("stream_norm_mean", \.streamNormMean),
     ]
 }

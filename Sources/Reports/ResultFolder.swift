@@ -106,7 +106,8 @@ public struct ResultFolder: Sendable {
         }
     }
 
-    private static func exists(_ path: String) -> Bool {
+    /// Whether there is anything of this name.
+    public static func exists(_ path: String) -> Bool {
         var status = stat()
         return unsafe lstat(path, &status) == 0
     }

@@ -1,0 +1,171 @@
+import Checkpoints
+import Linearity
+
+extension Profile {
+    /// The page that shows the profile: one HTML file that loads nothing.
+    public func page() -> String {
+        let title = "\(Text.name(model.path)): linearity of its layers"
+        return """
+            <!doctype html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
+            script-src 'sha256-\(PageStyle.scriptDigest)'">
+            <title>\(Markup.escaped(title))</title>
+            <style>\(ChartStyle.css)\(PageStyle.css)</style>
+            </head>
+            <body>
+            <main>
+            <h1>\(Markup.escaped(Text.name(model.path)))</h1>
+            <p class="lead">\(Markup.escaped(summary()))</p>
+            \(section("linearity", "Linearity over depth", figures(scoreFigures())))
+            \(section("contribution", "What each layer adds", figures(contributionFigures())))
+            \(tokenErrorSections())
+            \(section("table", "Figures", tables()))
+            \(section("settings", "How it was measured", settings()))
+            </main>
+            <div id="hint" role="status" hidden></div>
+            <script>\(PageStyle.script)</script>
+            </body>
+            </html>
+
+            """
+    }
+
+    /// The figures of the page as files of their own.
+    public func figureFiles() -> [(name: String, text: String)] {
+        let maps = result.views.indices.flatMap { heatMaps($0).map(\.figure) }
+        return (scoreFigures() + contributionFigures() + errorFigures() + maps).map {
+            ("\($0.name).svg", $0.svg(true) + "\n")
+        }
+    }
+
+    private func section(_ id: String, _ title: String, _ content: String) -> String {
+        "<section aria-labelledby=\"\(id)\">\n<h2 id=\"\(id)\">\(Markup.escaped(title))</h2>\n\(content)\n</section>"
+    }
+
+    private func figures(_ figures: [NamedFigure]) -> String {
+        if figures.isEmpty { return "<p>No layer was measured.</p>" }
+        return figures.map(figure).joined(separator: "\n")
+    }
+
+    private func figure(_ figure: NamedFigure) -> String {
+        "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"\(Markup.escaped(figure.caption))\">"
+            + "\(figure.svg(false))</div>\n<figcaption>\(Markup.escaped(figure.caption))</figcaption>\n</figure>"
+    }
+}
+
+// MARK: Token errors
+
+extension Profile {
+    private func tokenErrorSections() -> String {
+        let histograms = errorFigures()
+        if histograms.isEmpty {
+            return section(
+                "errors", "Errors of single tokens", "<p>They were not measured (<code>--no-token-errors</code>).</p>")
+        }
+        var content = section("errors", "Errors of single tokens", figures(histograms))
+        for (index, view) in result.views.enumerated() {
+            let maps = heatMaps(index)
+            if maps.isEmpty { continue }
+            let kind = maps[0].excerpt.isHeldOut ? "with the map of the other folds" : "with the map of all tokens"
+            let intro =
+                "<p>The tokens whose errors stand out most from the median of their layer, \(kind), and what stands around "
+                + "them. In the text the colour is that of the layer where a token stands out most; in the map each row "
+                + "is a layer. The full colour is sixteen times the median.</p>"
+            content +=
+                "\n"
+                + section(
+                    "worst-\(index)", "Worst tokens, \(view.label)",
+                    intro + maps.map { excerpt($0.excerpt, $0.figure, index) }.joined(separator: "\n"))
+        }
+        return content
+    }
+
+    private func excerpt(_ excerpt: Excerpt, _ map: NamedFigure, _ view: Int) -> String {
+        let layers = result.views[view].layers
+        let tokens = excerpt.tokenLabels.enumerated().map { column, text -> String in
+            var (ratio, place) = (0.0, 0)
+            for (row, step) in layers.enumerated() {
+                let spread = excerpt.isHeldOut ? step.tokenErrors?.heldOut : step.tokenErrors?.inSample
+                guard let median = spread?.quantiles[0], median > 0, excerpt.errors[row][column].isFinite else {
+                    continue
+                }
+                let candidate = Double(excerpt.errors[row][column]) / median
+                if candidate > ratio { (ratio, place) = (candidate, step.layer) }
+            }
+            let isWorst = column == excerpt.worstPosition - excerpt.firstPosition
+            let title = ratio > 0 ? "\(Markup.value(ratio)) times the median of layer \(place)" : "not in this view"
+            let strength = Markup.number(0.75 * HeatMap.strength(ratio))
+            return "<\(isWorst ? "b" : "span") title=\"\(title)\" style=\"background:rgba(var(--heat),\(strength))\">"
+                + "\(Markup.escaped(text))</\(isWorst ? "b" : "span")>"
+        }
+        return "<article><h3>Sequence \(excerpt.sequence), token \(excerpt.worstPosition)</h3>\n"
+            + "<p class=\"excerpt\" dir=\"ltr\">\(tokens.joined())</p>\n"
+            + "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"\(Markup.escaped(map.caption))\">"
+            + "\(map.svg(false))</div></article>"
+    }
+}
+
+// MARK: Tables
+
+extension Profile {
+    private static let columns = [
+        ("linearity", "with residual, fit"), ("linearity_heldout", "held out"),
+        ("linearity_without_residual", "without, fit"), ("linearity_without_residual_heldout", "held out"),
+        ("chance_floor", "chance floor"), ("orthogonal_procrustes", "orthogonal"), ("contribution_mean", "‖B‖/‖X‖"),
+        ("cosine_mean", "cosine"), ("anisotropy", "anisotropy"), ("condition_number", "condition"),
+    ]
+
+    private func tables() -> String {
+        result.views.map { view in
+            let hasErrors = view.steps.contains { $0.tokenErrors != nil }
+            let names =
+                ["layer", "step"] + Profile.columns.map(\.1) + (hasErrors ? ["token error, median", "largest"] : [])
+            let head = names.map { "<th scope=\"col\"><button type=\"button\">\(Markup.escaped($0))</button></th>" }
+            return "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures, \(view.label)\">"
+                + "<table class=\"sortable\"><caption>\(view.label), \(Text.count(view.tokenCount)) tokens</caption>"
+                + "<thead><tr>\(head.joined())</tr></thead>\n<tbody>"
+                + view.steps.map { row($0, hasErrors: hasErrors) }.joined(separator: "\n") + "</tbody></table></div>"
+        }.joined(separator: "\n")
+    }
+
+    private func row(_ step: StepResult, hasErrors: Bool) -> String {
+        var cells = Profile.columns.map { name, _ -> String in
+            let figure = ProfileColumn.all.first { $0.name == name }?.figure(step.figures)
+            guard let value = figure?.value else {
+                return "<td title=\"\(Markup.escaped(figure?.reason ?? ""))\">–</td>"
+            }
+            return "<td data-value=\"\(value)\">\(Markup.value(value))</td>"
+        }
+        if hasErrors {
+            cells += [0, 4].map { index in
+                guard let value = step.tokenErrors?.inSample.quantiles[index] else { return "<td>–</td>" }
+                return "<td data-value=\"\(value)\">\(Markup.value(value))</td>"
+            }
+        }
+        return "<tr><th scope=\"row\" data-value=\"\(step.layer)\">\(step.layer)</th><td>\(step.site.rawValue)</td>"
+            + "\(cells.joined())</tr>"
+    }
+
+    /// Everything of profile.json but the views.
+    private func settings() -> String {
+        let object = json().object ?? JSONObject()
+        let rows = object.members.filter { $0.key != "views" }.flatMap { Profile.flattened($0.value, $0.key) }
+        return "<dl>"
+            + rows.map { "<dt>\(Markup.escaped($0))</dt><dd>\(Markup.escaped($1))</dd>" }.joined(separator: "\n")
+            + "</dl>"
+    }
+
+    private static func flattened(_ value: JSON, _ name: String) -> [(String, String)] {
+        switch value {
+        case .object(let object): object.members.flatMap { flattened($0.value, "\(name).\($0.key)") }
+        case .array, .bool, .null, .number, .integer:
+            [(name, value.serialized(indented: false).replacing(",", with: ", "))]
+        case .string(let text): [(name, text)]
+        }
+    }
+}
