@@ -4,7 +4,9 @@ import Testing
 
 @Suite("The command tells what it does, and what is wrong")
 struct CommandLineTests {
-    @Test("every help text has examples", arguments: ["analyze", "hidden-states", "tokenize", "inspect", "doctor"])
+    @Test(
+        "every help text has examples",
+        arguments: ["analyze", "report", "hidden-states", "tokenize", "inspect", "doctor"])
     func help(subcommand: String) throws {
         let outcome = try Command.run([subcommand, "--help"])
         #expect(outcome.exitCode == 0)
@@ -19,6 +21,9 @@ struct CommandLineTests {
             ["analyze", "model.gguf", "--text", "a", "--layers", "5:2"],
             ["analyze", "model.gguf", "--text", "a", "--memory", "much"],
             ["analyze", "model.gguf", "--text", "a", "--device", "cuda"],
+            ["analyze", "model.gguf", "--text", "a", "--site", "head"], ["report"],
+            ["analyze", "model.gguf", "--text", "a", "--resume"],
+            ["analyze", "model.gguf", "--text", "a", "--no-token-errors", "--tokens-out", "a.npy"],
         ])
     func usage(arguments: [String]) throws {
         let outcome = try Command.run(arguments)
@@ -101,6 +106,68 @@ struct CommandLineTests {
         }
         #expect(try Command.run(arguments).exitCode == 1)
         #expect(try Command.run(arguments + ["--force", "--quiet"]).output.isEmpty)
+    }
+
+    @Test("every token's error in every layer is written as .npy and as safetensors")
+    func tokenErrors() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(Command.tokenLines(sequences: 12, length: 50), to: "ids.jsonl")
+        for name in ["errors.npy", "errors.safetensors"] {
+            let outcome = try Command.run([
+                "analyze", Command.fixture("llama-tied"), "--tokens", "\(folder.path)/ids.jsonl", "--site",
+                "layer,mlp", "--out", "\(folder.path)/\(name)-out", "--tokens-out", "\(folder.path)/\(name)", "--quiet",
+            ])
+            #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        }
+        let file = try SafetensorsFile("\(folder.path)/errors.safetensors")
+        let tensor = try file.tensor("all_tokens.layer.in_sample")
+        #expect(tensor.shape == [600, 2])
+        #expect(try file.tensor("without_first_token.mlp.held_out").shape == [600, 2])
+        #expect(try file.tensor("all_tokens.final_norm.held_out").shape == [600, 1])
+        let array = try MappedFile("\(folder.path)/errors.npy")
+        let header = unsafe String(decoding: array.bytes[10..<128], as: UTF8.self)
+        #expect(header.contains("'descr': '<f4', 'fortran_order': False, 'shape': (600, 2), }"))
+        // The same errors in both.
+        #expect(unsafe array.bytes[128...].elementsEqual(tensor.bytes.bytes.withUnsafeBytes { unsafe Array($0) }))
+    }
+
+    @Test("--resume does nothing where all is done, and passes no other analysis off as the one asked for")
+    func resume() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(Command.tokenLines(sequences: 12, length: 50), to: "ids.jsonl")
+        let arguments = [
+            "analyze", Command.fixture("llama-tied"), "--tokens", "\(folder.path)/ids.jsonl", "--out",
+            "\(folder.path)/out", "--quiet", "--save-interval", "0",
+        ]
+        #expect(try Command.run(arguments).exitCode == 0)
+        let first = try JSON.read("\(folder.path)/out/profile.json")
+        // Finished: there is nothing to do, and other settings are not passed off as the same.
+        #expect(try Command.run(arguments + ["--resume"]).exitCode == 0)
+        let other = try Command.run(arguments + ["--resume", "--folds", "3"])
+        #expect(other.exitCode == 1 && other.errors.contains("another analysis"))
+        #expect(try JSON.read("\(folder.path)/out/profile.json") == first)
+        #expect(folder.names == ["ids.jsonl", "out"])
+    }
+
+    @Test("a page is made of a profile, of its folder, and not of anything else")
+    func report() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(Command.tokenLines(sequences: 12, length: 50), to: "ids.jsonl")
+        let out = "\(folder.path)/out"
+        let analysis = try Command.run([
+            "analyze", Command.fixture("llama-tied"), "--tokens", "\(folder.path)/ids.jsonl", "--out", out, "--quiet",
+        ])
+        #expect(analysis.exitCode == 0, "\(analysis.errors)")
+        let written = try MappedFile("\(out)/report.html")
+        let page = unsafe Array(written.bytes)
+        #expect(try Command.run(["report", out, "--figures", "\(folder.path)/figures"]).exitCode == 0)
+        let again = try MappedFile("\(out)/report.html")
+        #expect(unsafe Array(again.bytes) == page)
+        #expect(try Command.run(["report", "\(out)/profile.json", "--out", "\(folder.path)/ids.jsonl"]).exitCode == 1)
+        try folder.write("{\"schema\": 1}", to: "wrong.json")
+        let wrong = try Command.run(["report", "\(folder.path)/wrong.json"])
+        #expect(wrong.exitCode == 1 && wrong.errors.contains("schema"))
+        #expect(try Command.run(["report", "\(folder.path)/missing"]).exitCode == 1)
     }
 
     @Test("hidden states are written as safetensors that open again")
