@@ -54,6 +54,7 @@ let package = Package(
         .executableTarget(
             name: "mutations",
             dependencies: [
+                "Reports", "Linearity",
                 "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

@@ -95,6 +95,9 @@ extension Analysis.Result {
                 tokenCount: try view.required("tokens").count())
             for row in try view.required("layers").elements() { result.steps.append(try StepResult(row)) }
             if let row = view.member("final_norm") { result.steps.append(try StepResult(row)) }
+            if let first = results.first, first.steps.map(\.place) != result.steps.map(\.place) {
+                throw view.wrong("a view with the same steps as the first", found: "one with others")
+            }
             results.append(result)
         }
         let boundaries = try run.required("fold_boundaries")
@@ -158,4 +161,9 @@ extension Profile.Run {
             resumptionCount: try run.member("resumptions")?.count() ?? 0,
             settings: run.member("settings")?.value.object ?? JSONObject())
     }
+}
+
+extension StepResult {
+    /// Which step it is.
+    fileprivate var place: String { "\(layer) \(site.rawValue)" }
 }

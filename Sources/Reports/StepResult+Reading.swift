@@ -7,7 +7,7 @@ extension StepResult {
         let siteName = try row.required("site")
         guard let site = StepSite(rawValue: try siteName.string()) else {
             throw siteName.wrong(
-                StepSite.allCases.map(\.rawValue).joined(separator: ", "), found: "'\(try siteName.string())'")
+                StepSite.allCases.map(\.rawValue).joined(separator: ", "), found: try siteName.string().quoted)
         }
         self.init(
             layer: try row.required("layer").count(), site: site, figures: try LayerFigures(row),
@@ -24,7 +24,8 @@ extension LayerFigures {
         let reasons = row.member("null_reasons")
         for column in ProfileColumn.all {
             if let value = row.member(column.name) {
-                column.set(.value(try value.number()), in: &self)
+                let number = try column.name == "rank" ? Double(value.count()) : value.number()
+                column.set(.value(number), in: &self)
             } else if let reason = reasons?.member(column.name) {
                 column.set(.absent(reason: try reason.string()), in: &self)
             }

@@ -15,7 +15,7 @@ protocol InputFormat: Sendable {
 
 enum InputFormats {
     static let all: [any InputFormat] = [
-        GGUFFormat(), SafetensorsFormat(), JSONFormat(), FolderFormat(), TokenizerFormat(),
+        GGUFFormat(), SafetensorsFormat(), JSONFormat(), FolderFormat(), TokenizerFormat(), ProfileFormat(),
     ]
 
     static var names: [String] { all.map(\.name) }

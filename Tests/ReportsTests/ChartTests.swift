@@ -22,6 +22,13 @@ struct ChartTests {
         #expect(Axis(.logarithmic, domain: 2...6, from: 0, to: 1).ticks(about: 4).map(\.value) == [2, 3, 4, 5, 6])
     }
 
+    @Test("an axis whose span is lost beside its values still ends")
+    func lostSpan() {
+        let axis = Axis(.linear, domain: 1e20...(1e20 + 16384), from: 0, to: 10)
+        #expect(axis.ticks().count == 2)
+        #expect(Axis(.linear, domain: -1e308...1e308, from: 0, to: 10).ticks().count < 20)
+    }
+
     @Test("an axis of one value has its middle there")
     func degenerate() {
         #expect(Axis(.linear, domain: 5...5, from: 0, to: 10).position(5) == 5)

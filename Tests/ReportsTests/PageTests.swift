@@ -22,6 +22,9 @@ struct PageTests {
             ("\"layer\":1,", "\"layer\":-1,", "views[0].layers[1]"),
             ("\"fold_boundaries\":[0", "\"fold_boundaries\":[9", "run.fold_boundaries"),
             ("\"site\":\"layer\",\"n\"", "\"site\":\"nowhere\",\"n\"", "site"),
+            // Found by mutation: views of different steps, a rank that is no number of columns, names that steer a terminal.
+            ("\"layer\":1,", "\"layer\":2,", "views[1]"), ("\"rank\":7", "\"rank\":1e300", "rank"),
+            ("\"site\":\"layer\",\"n\"", "\"site\":\"\\u001b[2J\",\"n\"", "\\u{1B}"),
             ("\"views\":[", "\"views\":[7,", "views[0]"),
         ] {
             let json = try JSON.parse(text.replacing(old, with: new, maxReplacements: 1), source: "p")

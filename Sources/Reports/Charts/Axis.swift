@@ -44,7 +44,14 @@ struct Axis: Sendable {
         let decimals = max(0, Int(-floor(log10(step) + 1e-9)))
         let first = (domain.lowerBound / step - 1e-9).rounded(.up)
         let last = (domain.upperBound / step + 1e-9).rounded(.down)
-        return stride(from: first, through: last, by: 1).map { ($0 * step, Text.fixed($0 * step, decimals)) }
+        // Where values are huge beside their span, a step is lost in rounding.
+        guard last - first < 100, first + 1 > first else {
+            return [domain.lowerBound, domain.upperBound].map { ($0, Markup.value($0)) }
+        }
+        return (0...max(0, Int(last - first))).map { index in
+            let value = (first + Double(index)) * step
+            return (value, Text.fixed(value, decimals))
+        }
     }
 
     private func logarithmicTicks(_ count: Int) -> [(value: Double, label: String)] {

@@ -33,7 +33,7 @@ enum Markup {
     /// A value for people: four significant digits or so.
     static func value(_ value: Double) -> String {
         let size = abs(value)
-        if size == 0 { return "0" }
+        if size == 0 || !size.isFinite { return size == 0 ? "0" : "\(value)" }
         if size >= 1000 { return size < 1e7 ? Text.count(Int(value.rounded())) : scientific(value) }
         if size >= 10 { return Text.fixed(value, 1) }
         if size >= 0.001 { return Text.fixed(value, 4) }
