@@ -24,6 +24,12 @@ public enum CheckpointError: Error, Equatable {
     case shardMissing(path: String, shard: String, tensor: String)
     case shardLacksTensor(path: String, shard: String, tensor: String)
     case unsafeShardName(path: String, shard: String)
+    /// The file is of some other kind than a matrix.
+    case noMatrix(path: String, looksLike: String)
+    /// An array of a kind that is not read.
+    case unsupportedArray(path: String, problem: String, remedy: String)
+    /// No tensor has the name that was asked for, or none was asked for and the file does not hold exactly one matrix.
+    case tensorChoice(path: String, asked: String?, names: [String])
 }
 
 extension CheckpointError: CustomStringConvertible {
@@ -43,6 +49,9 @@ extension CheckpointError: CustomStringConvertible {
         case .wrongFormat(let path, let looksLike, let remedy):
             "\(path): this looks like \(looksLike); expected a GGUF file, or a Hugging Face folder with config.json "
                 + "and safetensors files. \(remedy)"
+        case .noMatrix(let path, let looksLike):
+            "\(path): this looks like \(looksLike); expected a NumPy file (.npy) or a safetensors file. Fetch, unpack or "
+                + "convert it: numpy.save and safetensors write what is read here."
         case .incompleteFolder(let path, let lacks, let remedy):
             "\(path): the folder has no \(lacks); expected a GGUF file, or a Hugging Face folder with config.json "
                 + "and safetensors files. \(remedy)"
@@ -90,7 +99,29 @@ extension CheckpointError: CustomStringConvertible {
                 + "and the shards from the same source."
         case .unsafeShardName(let path, let shard):
             "\(path): \(shard.quoted) is not the plain name of a .safetensors file in the folder. Correct the index."
+        default: arrayDescription
+        }
+    }
+
+    private var arrayDescription: String {
+        switch self {
+        case .unsupportedArray(let path, let problem, let remedy): "\(path): \(problem). \(remedy)"
+        case .tensorChoice(let path, let asked, let names):
+            (asked.map { "\(path): there is no tensor \($0.quoted). " } ?? "\(path): ") + Self.choice(of: names)
         default: ""
         }
+    }
+
+    private static func choice(of names: [String]) -> String {
+        if names.isEmpty {
+            return
+                "No tensor in it is a matrix, of two dimensions and of type F64, F32, F16 or BF16. Check what wrote the "
+                + "file."
+        }
+        let limit = 40
+        return (names.count == 1 ? "One tensor" : "\(names.count) tensors")
+            + " in it can be read as a matrix; name one: "
+            + names.prefix(limit).map(\.quoted).joined(separator: ", ")
+            + (names.count > limit ? " and \(names.count - limit) more." : ".")
     }
 }

@@ -6,6 +6,17 @@ enum FileKind {
         return .wrongFormat(path: file.path, looksLike: looksLike, remedy: remedy)
     }
 
+    /// The error of a file in the place of a matrix.
+    static func noMatrix(_ file: MappedFile) -> CheckpointError {
+        let head = unsafe Array(file.bytes.prefix(512))
+        return .noMatrix(path: file.path, looksLike: describe(head, byteCount: file.byteCount).looksLike)
+    }
+
+    /// Whether the file begins as a safetensors file does.
+    static func isSafetensors(_ file: MappedFile) -> Bool {
+        isSafetensors(unsafe Array(file.bytes.prefix(9)), byteCount: file.byteCount)
+    }
+
     private static func describe(_ head: [UInt8], byteCount: Int) -> (looksLike: String, remedy: String) {
         if let known = signatures.first(where: { head.starts(with: $0.bytes) }) {
             return (known.looksLike, known.remedy)
@@ -35,6 +46,7 @@ enum FileKind {
         (Array("FUGG".utf8), "a GGUF file with its bytes swapped", "Convert the model on a little-endian machine."),
         (Array("lmgg".utf8), "a GGML file from before GGUF", "Convert the model again with a current converter."),
         (Array("tjgg".utf8), "a GGML file from before GGUF", "Convert the model again with a current converter."),
+        (NumPyArrayFile.magic, "a NumPy array", "Name the model instead."),
         ([0x89, 0x50, 0x4E, 0x47], "a PNG image", "Check the path."),
         ([0xFF, 0xD8, 0xFF], "a JPEG image", "Check the path."),
         (Array("%PDF".utf8), "a PDF document", "Check the path."),

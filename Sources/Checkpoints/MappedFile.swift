@@ -43,6 +43,32 @@ public final class MappedFile: Sendable {
         unsafe munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
     }
 
+    /// Pages that one access may map around the byte it is after; the kernel's `fault_around_bytes`.
+    private static let surroundingByteCount = 1 << 16
+
+    /// Gives the pages of these bytes, and what was mapped around them, back to the system; where they are touched again,
+    /// they are read again.
+    public func release(_ range: Range<Int>) {
+        advise(
+            max(
+                0, range.lowerBound - Self.surroundingByteCount)..<min(
+                    byteCount, range.upperBound + Self.surroundingByteCount), MADV_DONTNEED)
+    }
+
+    /// Has the system read the pages of these bytes in the background.
+    public func prefetch(_ range: Range<Int>) {
+        advise(range.clamped(to: 0..<byteCount), MADV_WILLNEED)
+    }
+
+    /// Advice that is not taken changes nothing but speed and memory.
+    private func advise(_ range: Range<Int>, _ advice: CInt) {
+        guard !range.isEmpty, let start = unsafe bytes.baseAddress else { return }
+        let begin = range.lowerBound & ~(Self.pageByteCount - 1)
+        unsafe _ = madvise(UnsafeMutableRawPointer(mutating: start + begin), range.upperBound - begin, advice)
+    }
+
+    private static let pageByteCount = Int(sysconf(Int32(_SC_PAGESIZE)))
+
     private static func failure(_ code: CInt, _ path: String) -> CheckpointError {
         switch code {
         case ENOENT, ENOTDIR: .missing(path: path)

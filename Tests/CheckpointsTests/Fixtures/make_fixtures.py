@@ -5,6 +5,7 @@
 mini.gguf       every readable tensor type, two that are not, metadata of every type
 single/         a Hugging Face folder with one safetensors file
 sharded/        the same tensors in two shards under an index
+arrays/         NumPy files of every type, byte order, order and version that is read, and safetensors with matrices
 expected.json   what a reader has to find: names, shapes, types, digests of the stored bytes, fingerprints
 """
 
@@ -124,5 +125,41 @@ def make_folders():
     }
 
 
-expected = {"gguf": make_gguf(here / "mini.gguf"), "folders": make_folders()}
+def make_arrays():
+    folder = here / "arrays"
+    folder.mkdir(exist_ok=True)
+    values = np.random.default_rng(2).standard_normal((5, 11))
+    # Numbers at the ends of a half's range, and a subnormal one.
+    values[0, :4] = [65504, -0.0, 6e-8, 1e-4]
+
+    def expect(name, type_name, content):
+        return name, {"shape": [5, 11], "type": type_name, "sha256": hashlib.sha256(content).hexdigest()}
+
+    expected = []
+    for size, type_name in [(2, "F16"), (4, "F32"), (8, "F64")]:
+        for order in "CF":
+            for byte_order in "<>":
+                array = np.array(values, f"{byte_order}f{size}", order=order)
+                name = f"f{size}-{order}-{'little' if byte_order == '<' else 'big'}.npy"
+                np.save(folder / name, array)
+                expected.append(expect(name, type_name, array.astype(f"<f{size}").tobytes()))
+    for version in (2, 3):
+        with open(folder / f"version-{version}.npy", "wb") as file:
+            np.lib.format.write_array(file, values, version=(version, 0))
+        expected.append(expect(f"version-{version}.npy", "F64", values.tobytes()))
+    # As ml_dtypes has it saved: the upper halves of float32.
+    halves = np.ascontiguousarray(values.astype("<f4").view("<u2")[:, 1::2])
+    with open(folder / "bfloat16.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<V2", "fortran_order": False, "shape": (5, 11)})
+        file.write(halves.tobytes())
+    expected.append(expect("bfloat16.npy", "BF16", halves.tobytes()))
+    single = values.astype(np.float32)
+    save({"words": ("float32", single), "lengths": ("int32", np.arange(5, dtype=np.int32))}, folder / "one.safetensors")
+    save({"a": ("bfloat16", halves), "b": ("float32", single), "c": ("int64", np.zeros((2, 2), np.int64))},
+         folder / "two.safetensors")
+    expected.append(expect("one.safetensors", "F32", single.tobytes()))
+    return dict(expected) | {"fingerprint": fingerprint(folder / "f8-C-little.npy")}
+
+
+expected = {"gguf": make_gguf(here / "mini.gguf"), "folders": make_folders(), "arrays": make_arrays()}
 (here / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
