@@ -22,9 +22,22 @@ struct JSONReader {
         return member
     }
 
-    func elements() throws(ProfileError) -> [JSONReader] {
+    func elements() throws(ProfileError) -> Elements {
         guard let array = value.array else { throw wrong("an array", found: value.kind) }
-        return array.enumerated().map { JSONReader(path: path, place: "\(place)[\($0)]", value: $1) }
+        return Elements(array: self, values: array)
+    }
+
+    /// The elements of an array, each with its place when it is asked for: a file may have very many.
+    struct Elements: RandomAccessCollection {
+        fileprivate let array: JSONReader
+        fileprivate let values: [JSON]
+
+        var startIndex: Int { 0 }
+        var endIndex: Int { values.count }
+
+        subscript(index: Int) -> JSONReader {
+            JSONReader(path: array.path, place: "\(array.place)[\(index)]", value: values[index])
+        }
     }
 
     func string() throws(ProfileError) -> String {

@@ -26,13 +26,16 @@ extension Profile {
     }
 
     private mutating func readContexts(_ view: JSONReader) throws(ProfileError) {
-        for row in try view.required("layers").elements() + [view.member("final_norm")].compactMap({ $0 }) {
-            guard let errors = row.member("token_errors") else { continue }
-            for kind in ["in_sample", "held_out"] {
-                guard let worst = try errors.member(kind)?.required("worst").elements() else { continue }
-                for token in worst where token.member("sequence") != nil {
-                    contexts[try token.required("row").count()] = try TokenContext(token)
-                }
+        for row in try view.required("layers").elements() { try readContexts(ofRow: row) }
+        if let row = view.member("final_norm") { try readContexts(ofRow: row) }
+    }
+
+    private mutating func readContexts(ofRow row: JSONReader) throws(ProfileError) {
+        guard let errors = row.member("token_errors") else { return }
+        for kind in ["in_sample", "held_out"] {
+            guard let worst = try errors.member(kind)?.required("worst").elements() else { continue }
+            for token in worst where token.member("sequence") != nil {
+                contexts[try token.required("row").count()] = try TokenContext(token)
             }
         }
     }
@@ -86,7 +89,7 @@ extension Excerpt {
 }
 
 extension Analysis.Result {
-    fileprivate init(_ views: [JSONReader], run: JSONReader) throws(ProfileError) {
+    fileprivate init(_ views: JSONReader.Elements, run: JSONReader) throws(ProfileError) {
         var results: [Analysis.ViewResult] = []
         for view in views {
             let skipped = try view.required("skipped_tokens").count()

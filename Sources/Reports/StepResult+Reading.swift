@@ -61,7 +61,9 @@ extension TokenErrorFigures {
             }
             return counts
         }
-        guard zip(edges, edges.dropFirst()).allSatisfy({ $0 < $1 }), edges.first ?? 1 > 0 else {
+        guard zip(edges, edges.dropFirst()).allSatisfy({ $0 < $1 }), edges.first ?? 1 > 1e-300,
+            edges.last ?? 1 < 1e300
+        else {
             throw histogram.wrong("edges above zero that ascend", found: "something else")
         }
         self.init(

@@ -53,6 +53,15 @@ struct ChartTests {
         #expect(svg.contains("d=\"M58 ") && svg.contains("M708 "))
     }
 
+    @Test("values near the ends of the number range have a place too", arguments: [Axis.Kind.linear, .logarithmic])
+    func extremeValues(kind: Axis.Kind) {
+        let chart = LineChart(
+            title: "t", layers: [0, 1, 2, 3], layerCount: 4,
+            series: [.init(name: "a", values: [1e308, .leastNonzeroMagnitude, 1, 2], color: 0)], yTitle: "y",
+            yKind: kind)
+        #expect(!chart.svg().contains("nan") && !chart.svg().contains("inf"))
+    }
+
     @Test("a model of one layer stands at depth 0")
     func oneLayer() {
         let chart = LineChart(

@@ -26,7 +26,7 @@ struct Axis: Sendable {
         let value = min(max(value, domain.lowerBound), domain.upperBound)
         let (low, high) = (domain.lowerBound, domain.upperBound)
         guard high > low else { return (start + end) / 2 }
-        let share = kind == .linear ? (value - low) / (high - low) : log(value / low) / log(high / low)
+        let share = kind == .linear ? (value - low) / (high - low) : (log(value) - log(low)) / (log(high) - log(low))
         return start + share * (end - start)
     }
 

@@ -46,7 +46,8 @@ struct LineChart: Sendable {
         var values = series.flatMap {
             $0.values.compactMap { $0 } + $0.band.compactMap { $0 }.flatMap { [$0.low, $0.high] }
         }
-        values = values.filter { $0.isFinite && (yKind == .linear || $0 > 0) }
+        // Far from where a margin or a span would be infinite.
+        values = values.filter { abs($0) < 1e300 && (yKind == .linear || $0 > 1e-300) }
         if let included { values.append(included) }
         let low = max(lowest, values.min() ?? 0)
         let high = min(highest, values.max() ?? 1)
