@@ -39,7 +39,7 @@ let package = Package(
         room("Checkpoints", "Tensors"),
         room("Tokenizers", "Checkpoints"),
         room("Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
-        room("Linearity", "Transformers", "LinearAlgebra", "Compute", "Tensors"),
+        room("Linearity", "Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Reports", "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
         room("Conformance", "Compute", "Tensors"),
         .executableTarget(
@@ -65,7 +65,7 @@ let package = Package(
         tests(of: "Checkpoints", "Tensors", fixtures: true),
         tests(of: "Tokenizers", "Checkpoints", fixtures: true),
         tests(of: "Transformers", "Checkpoints", "Compute", "Tensors", fixtures: true),
-        tests(of: "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
+        tests(of: "Linearity", "Transformers", "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
         tests(of: "Reports", "Linearity", "Transformers", "Checkpoints"),
         tests(of: "straightedge", "Checkpoints", fixtures: true),
         .testTarget(name: "MutationsTests", dependencies: ["mutations"], swiftSettings: strict),

@@ -29,7 +29,7 @@ package protocol Backend: Sendable {
 
     // MARK: Forward pass
 
-    /// Decodes `bytes`, whole blocks of `elementType`, to float32; `result` is contiguous.
+    /// Decodes `bytes`, whole blocks of `elementType`, to float32 or float64; `result` is contiguous.
     func decode(_ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor)
     /// result[i, :] = decoded row `rows[i]` of a table of `elementType` with `result.columns` columns.
     func gatherRows(_ table: UnsafeRawBufferPointer, elementType: ElementType, rows: [Int32], into result: Tensor)
@@ -60,10 +60,13 @@ package protocol Backend: Sendable {
 
     /// Gathers the rows of x and of the target, shifted, into panels, and adds their column sums and squares.
     func gatherPanels(_ pair: StreamPair, rows: [Int32], shifts: PanelShifts, into panels: Panels)
-    /// gram += xᵀx (upper triangle) and cross += xᵀt in float64; see `Device.addCrossProducts`.
-    func addCrossProducts(_ panels: Panels, rowCount: Int, gram: Tensor, cross: Tensor)
+    /// gram += xᵀx (upper triangle), cross += xᵀt and targetGram += tᵀt (upper triangle) in float64; see
+    /// `Device.addCrossProducts`.
+    func addCrossProducts(_ panels: Panels, rowCount: Int, gram: Tensor, cross: Tensor, targetGram: Tensor?)
     /// result[i] = (‖x‖, ‖y‖, ‖y - x‖, x·y) of row i, in float64.
     func rowStatistics(_ x: Tensor, _ y: Tensor, into result: Tensor)
+    /// result[i] = ‖xᵢ - center‖², in float64.
+    func squaredDistances(_ x: Tensor, from center: Tensor, into result: Tensor)
     /// Per row, with e = prediction + bias - target: (‖e‖, √Σ x²·inputWeights, √Σ e²·outputWeights).
     func predictionErrors(
         _ prediction: Tensor, bias: Tensor, target: Tensor, x: Tensor, inputWeights: Tensor, outputWeights: Tensor,
@@ -94,6 +97,8 @@ package protocol Backend: Sendable {
     func symmetricEigen(_ a: Tensor) throws(ComputeError) -> [Double]
     /// Singular values, descending; a is overwritten.
     func singularValues(_ a: Tensor) throws(ComputeError) -> [Double]
+    /// a = left·diag(values)·right with the singular values descending; a is overwritten, left and right are contiguous.
+    func singularDecomposition(_ a: Tensor, left: Tensor, right: Tensor) throws(ComputeError) -> [Double]
     /// y = a·x with the symmetric matrix a, of which the upper triangle is read.
     func symmetricProduct(_ a: Tensor, _ x: Tensor, into y: Tensor)
 }
@@ -130,7 +135,8 @@ public enum MomentTarget: String, Sendable, Hashable {
     case output
 }
 
-/// Rows of the stream entering (x) and leaving (y) a layer, both (tokens, width) float32.
+/// Rows of the stream entering (x) and leaving (y) a layer, both (tokens, width); or of any two matrices whose rows belong
+/// together, y of another width then. Both are float32 or both float64.
 public struct StreamPair: Sendable {
     public let x: Tensor
     public let y: Tensor
@@ -143,7 +149,8 @@ public struct StreamPair: Sendable {
     }
 }
 
-/// First estimates of the column means, (width) float32 each, which are subtracted before products are formed.
+/// First estimates of the column means, of the rows' width and element type, which are subtracted before products are
+/// formed.
 public struct PanelShifts: Sendable {
     public let x: Tensor
     public let target: Tensor
@@ -158,9 +165,9 @@ public struct PanelShifts: Sendable {
 public struct Panels: Sendable {
     /// (capacity, width), float32 or float64.
     public let x: Tensor
-    /// (capacity, width), of the same element type.
+    /// (capacity, targetWidth), of the same element type.
     public let target: Tensor
-    /// (3, width) float64: column sums of x, of the target, and of the target's squares.
+    /// (3, the larger width) float64: column sums of x, of the target, and of the target's squares.
     public let sums: Tensor
 
     public init(x: Tensor, target: Tensor, sums: Tensor) {

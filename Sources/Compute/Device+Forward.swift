@@ -2,14 +2,14 @@ public import Tensors
 
 /// The operations of a forward pass. All are float32 unless said otherwise; `(tokens, width)` names a shape.
 extension Device {
-    /// Decodes stored elements to float32.
+    /// Decodes stored elements to float32, or to float64 where the result is that.
     ///
     /// - Parameters:
     ///   - bytes: Exactly the stored bytes of `result.shape.count` elements.
     ///   - elementType: How they are stored: F64, F32, F16, BF16 or a block type.
-    ///   - result: Contiguous float32.
+    ///   - result: Contiguous float32 or float64.
     public func decode(_ bytes: RawSpan, elementType: ElementType, into result: Tensor) throws(ComputeError) {
-        try check(result, "result", .float32, in: "decode")
+        try checkFloatingPoint(result, "result", in: "decode")
         try checkContiguous(result, "result", in: "decode")
         guard elementType.byteCount(of: result.shape.count) == bytes.byteCount else {
             throw .shape(
@@ -72,10 +72,7 @@ extension Device {
         _ a: Tensor, _ b: Tensor, transposesA: Bool = false, transposesB: Bool = false, scale: Double = 1,
         accumulates: Bool = false, into result: Tensor
     ) throws(ComputeError) {
-        guard a.elementType == .float32 || a.elementType == .float64 else {
-            throw .elementType(operation: "product", operand: "a", expected: "F32 or F64", got: a.elementType)
-        }
-        try check(a, "a", nil, in: "product")
+        try checkFloatingPoint(a, "a", in: "product")
         try check(b, "b", a.elementType, in: "product")
         try check(result, "result", a.elementType, in: "product")
         let (m, k) = transposesA ? (a.columns, a.rows) : (a.rows, a.columns)
@@ -184,9 +181,9 @@ extension Device {
         backend.subtract(a, b, into: result)
     }
 
-    /// The first row of x that holds a NaN or an infinity, or nil.
+    /// The first row of x, float32 or float64, that holds a NaN or an infinity, or nil.
     public func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int? {
-        try check(x, "x", .float32, in: "firstNonFiniteRow")
+        try checkFloatingPoint(x, "x", in: "firstNonFiniteRow")
         return backend.firstNonFiniteRow(x)
     }
 }

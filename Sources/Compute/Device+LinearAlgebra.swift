@@ -111,6 +111,22 @@ extension Device {
         return try backend.singularValues(a)
     }
 
+    /// The singular value decomposition a = left·diag(values)·right.
+    ///
+    /// - Parameter a: (m, n); overwritten.
+    /// - Returns: With k = min(m, n), left (m, k) of orthonormal columns, k values, descending, and right (k, n) of
+    ///   orthonormal rows.
+    /// - Throws: `ComputeError.routine` where the iteration does not converge.
+    public func singularDecomposition(
+        _ a: Tensor
+    ) throws(ComputeError) -> (left: Tensor, values: [Double], right: Tensor) {
+        try check(a, "a", .float64, in: "singularDecomposition")
+        let count = min(a.rows, a.columns)
+        let left = try makeTensor([a.rows, count], .float64, for: "left singular vectors")
+        let right = try makeTensor([count, a.columns], .float64, for: "right singular vectors")
+        return (left, try backend.singularDecomposition(a, left: left, right: right), right)
+    }
+
     /// y = a·x with a symmetric matrix.
     ///
     /// - Parameters:

@@ -118,6 +118,21 @@ extension Device {
         try values(of: tensor, .float64, zero: 0)
     }
 
+    /// The elements of a float32 or float64 tensor, row by row.
+    public func numbers(of tensor: Tensor) throws(ComputeError) -> [Double] {
+        try checkFloatingPoint(tensor, "tensor", in: "read")
+        return tensor.elementType == .float64 ? try doubles(of: tensor) : try floats(of: tensor).map { Double($0) }
+    }
+
+    /// A tensor of float32 or float64 with these values, rounded where they have to be.
+    public func makeTensor(
+        rounding values: [Double], _ shape: Shape, _ elementType: ElementType, for purpose: String
+    ) throws(ComputeError) -> Tensor {
+        elementType == .float64
+            ? try makeTensor(values, shape, for: purpose)
+            : try makeTensor(values.map { Float($0) }, shape, for: purpose)
+    }
+
     private func values<Element: BitwiseCopyable>(
         of tensor: Tensor, _ elementType: ElementType, zero: Element
     ) throws(ComputeError) -> [Element] {
@@ -192,6 +207,14 @@ extension Device {
             throw .elementType(
                 operation: operation, operand: operand, expected: elementType.rawValue, got: tensor.elementType)
         }
+    }
+
+    /// Float32 or float64.
+    func checkFloatingPoint(_ tensor: Tensor, _ operand: String, in operation: String) throws(ComputeError) {
+        guard tensor.elementType == .float32 || tensor.elementType == .float64 else {
+            throw .elementType(operation: operation, operand: operand, expected: "F32 or F64", got: tensor.elementType)
+        }
+        try check(tensor, operand, nil, in: operation)
     }
 
     func check(

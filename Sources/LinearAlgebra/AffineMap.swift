@@ -5,11 +5,11 @@ public import Tensors
 public struct AffineMap: Sendable {
     /// Whether t is the contribution B or the output Y.
     public let target: MomentTarget
-    /// A, (width, width) float64.
+    /// A, (width, targetWidth) float64.
     public let matrix: Tensor
     /// Column means of x over the fitted rows, (width).
     public let meanX: [Double]
-    /// Column means of the target over the fitted rows, (width).
+    /// Column means of the target over the fitted rows, (targetWidth).
     public let meanTarget: [Double]
     /// What rounding in the moments may do to a prediction; see `LinearFit.predictionRounding`.
     let rounding: Tensor?

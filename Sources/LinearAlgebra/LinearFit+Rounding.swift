@@ -19,8 +19,8 @@ extension LinearFit {
         let (device, width) = (training.device, training.width)
         let probeCount = 4
         let probes = try device.makeTensor(
-            LinearFit.probes(columnNorms: noiseScales(map, factor.scales, training), probeCount), [width, probeCount],
-            for: "probes")
+            LinearFit.probes(columnNorms: noiseScales(map, factor.scales, training), probeCount),
+            [training.targetWidth, probeCount], for: "probes")
         func make(_ rows: Int) throws(ComputeError) -> Tensor {
             try device.makeTensor([rows, probeCount], .float64, for: "probes")
         }
@@ -33,7 +33,7 @@ extension LinearFit {
         let deltaX = zip(heldOut.meanX, training.meanX).map { $0 - $1 }
         let deltaTarget = zip(heldOut.meanTarget, training.meanTarget).map { $0 - $1 }
         let rowX = try device.makeTensor(deltaX, [1, width], for: "a difference of means")
-        let rowTarget = try device.makeTensor(deltaTarget, [1, width], for: "a difference of means")
+        let rowTarget = try device.makeTensor(deltaTarget, [1, training.targetWidth], for: "a difference of means")
         let meanError = try make(1)
         try device.product(rowX, mapped, into: meanError)
         try device.product(rowTarget, probes, scale: -1, accumulates: true, into: meanError)
@@ -83,11 +83,11 @@ extension LinearFit {
 
     /// The scale of N's columns: √(‖t_j‖² + ‖D⁻¹·A_j‖²), in columns of x scaled to unit norm.
     private func noiseScales(_ map: Tensor, _ scales: Tensor, _ training: Moments) throws(ComputeError) -> [Double] {
-        let width = training.width
+        let width = training.targetWidth
         let elements = try training.device.doubles(of: map)
         let factors = try training.device.doubles(of: scales)
         var squares = [Double](repeating: training.targetSquares / Double(width), count: width)
-        for row in 0..<width where factors[row] > 0 {
+        for row in 0..<training.width where factors[row] > 0 {
             let weight = 1 / (factors[row] * factors[row])
             for column in 0..<width {
                 let element = elements[row * width + column]

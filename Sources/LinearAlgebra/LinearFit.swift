@@ -13,7 +13,7 @@ public struct LinearFit: Sendable {
     public let rank: Int
     /// Singular values of the column-scaled X_c at or below this share of the largest count as zero.
     public let rankCutoff: Double
-    /// A for the moments' target, (width, width) float64; nil where it was not asked for.
+    /// A for the moments' target, (width, targetWidth) float64; nil where it was not asked for.
     public let map: Tensor?
     /// σmax/σmin of the column-scaled X_c over the `rank` singular values that were kept; nil where it was not asked
     /// for.
@@ -103,7 +103,7 @@ private struct ScaledProblem {
         gram = try device.makeTensor([width, width], .float64, for: "a scaled Gram matrix")
         try device.copy(moments.gram, to: gram)
         try device.scale(gram, rows: scales, columns: scales)
-        cross = try device.makeTensor([width, width], .float64, for: "a scaled cross-product matrix")
+        cross = try device.makeTensor(moments.cross.shape, .float64, for: "a scaled cross-product matrix")
         try device.copy(moments.cross, to: cross)
         try device.scale(cross, rows: scales, columns: nil)
         // A constant column becomes a unit vector of its own: it explains nothing, and its row of the map is zero.
@@ -142,15 +142,14 @@ private struct ScaledProblem {
         // Ascending: the kept ones are the last.
         let firstKept = eigenvalues.firstIndex { $0 > cutoff * cutoff * largest } ?? eigenvalues.count
         let kept = firstKept..<eigenvalues.count
-        let width = moments.width
         guard !kept.isEmpty else {
             return LinearFit(
                 residualSquares: moments.targetSquares, rank: 0, rankCutoff: cutoff,
-                map: extras.contains(.map) ? try device.makeZeros([width, width], .float64, for: "a map") : nil,
+                map: extras.contains(.map) ? try device.makeZeros(cross.shape, .float64, for: "a map") : nil,
                 conditionNumber: nil, factor: nil)
         }
         let keptVectors = vectors.rows(kept)
-        let projected = try device.makeTensor([kept.count, width], .float64, for: "projected products")
+        let projected = try device.makeTensor([kept.count, cross.columns], .float64, for: "projected products")
         try device.product(keptVectors, cross, into: projected)
         let weights = try device.makeTensor(
             eigenvalues[kept].map { 1 / $0.squareRoot() }, [kept.count], for: "inverse singular values")

@@ -1,7 +1,8 @@
 public import Compute
 public import Tensors
 
-/// Sufficient statistics of pairs (x, t), t being the layer's contribution B = Y - X or its output Y.
+/// Sufficient statistics of pairs (x, t), t being the layer's contribution B = Y - X or its output Y; or of rows of any
+/// two matrices, whose target is Y and may be of another width.
 ///
 /// From them come both linearity scores, the linear map and its bias, held-out errors, orthogonal Procrustes, norms
 /// and anisotropy. Moments of disjoint rows are added (`adding`), never subtracted: subtraction loses digits where few
@@ -14,51 +15,64 @@ public struct Moments: Sendable {
     public let count: Int
     /// Column means of x, (width).
     public let meanX: [Double]
-    /// Column means of the target, (width).
+    /// Column means of the target, (targetWidth).
     public let meanTarget: [Double]
     /// S_xx = X_cᵀX_c, (width, width) float64, both triangles.
     public let gram: Tensor
-    /// S_xt = X_cᵀT_c, (width, width) float64.
+    /// S_xt = X_cᵀT_c, (width, targetWidth) float64.
     public let cross: Tensor
+    /// S_tt = T_cᵀT_c, (targetWidth, targetWidth) float64, both triangles; nil where it was not asked for.
+    public let targetGram: Tensor?
     /// tr S_tt = ‖T_c‖².
     public let targetSquares: Double
 
     public var width: Int { meanX.count }
+    public var targetWidth: Int { meanTarget.count }
 
     /// The moments of the rows of all parts: S = Σ Sᵢ + Σ nᵢ δᵢδᵢᵀ with δᵢ the part's mean less the common one, as
     /// Chan, Golub and LeVeque do for two.
     ///
     /// - Precondition: there is at least one part, and all have the same device, target and width.
     public static func sum(_ parts: [Moments]) throws(ComputeError) -> Moments {
-        let (device, target, width) = (parts[0].device, parts[0].target, parts[0].width)
-        precondition(parts.allSatisfy { $0.target == target && $0.width == width }, "moments of different quantities")
+        let (device, target) = (parts[0].device, parts[0].target)
+        let (width, targetWidth) = (parts[0].width, parts[0].targetWidth)
+        precondition(
+            parts.allSatisfy { $0.target == target && $0.width == width && $0.targetWidth == targetWidth },
+            "moments of different quantities")
         let count = parts.reduce(0) { $0 + $1.count }
         let meanX = mean(parts.map { ($0.count, $0.meanX) }, width)
-        let meanTarget = mean(parts.map { ($0.count, $0.meanTarget) }, width)
+        let meanTarget = mean(parts.map { ($0.count, $0.meanTarget) }, targetWidth)
         let deltasX = parts.map { deltas($0.meanX, meanX, weight: $0.count) }
         let deltasTarget = parts.map { deltas($0.meanTarget, meanTarget, weight: $0.count) }
 
-        let gram = try device.makeTensor([width, width], .float64, for: "a Gram matrix")
-        let cross = try device.makeTensor([width, width], .float64, for: "a cross-product matrix")
-        try device.copy(parts[0].gram, to: gram)
-        try device.copy(parts[0].cross, to: cross)
-        for part in parts.dropFirst() {
-            try device.addScaled(part.gram, to: gram)
-            try device.addScaled(part.cross, to: cross)
-        }
+        let gram = try sum(parts.map(\.gram), device)
+        let cross = try sum(parts.map(\.cross), device)
+        let targetGrams = parts.compactMap(\.targetGram)
+        let targetGram = try targetGrams.count == parts.count ? sum(targetGrams, device) : nil
         if parts.count > 1 {
-            let shape: Shape = [parts.count, width]
-            let rowsX = try device.makeTensor(deltasX.flatMap { $0 }, shape, for: "differences of means")
-            let rowsTarget = try device.makeTensor(deltasTarget.flatMap { $0 }, shape, for: "differences of means")
+            let rowsX = try device.makeTensor(
+                deltasX.flatMap { $0 }, [parts.count, width], for: "differences of means")
+            let rowsTarget = try device.makeTensor(
+                deltasTarget.flatMap { $0 }, [parts.count, targetWidth], for: "differences of means")
             try device.product(rowsX, rowsX, transposesA: true, accumulates: true, into: gram)
             try device.product(rowsX, rowsTarget, transposesA: true, accumulates: true, into: cross)
+            if let targetGram {
+                try device.product(rowsTarget, rowsTarget, transposesA: true, accumulates: true, into: targetGram)
+            }
         }
         let squares = parts.reduce(0) { $0 + $1.targetSquares }
         return Moments(
             device: device, target: target,
             precision: parts.contains { $0.precision == .float32Blocks } ? .float32Blocks : .float64, count: count,
-            meanX: meanX, meanTarget: meanTarget, gram: gram, cross: cross,
+            meanX: meanX, meanTarget: meanTarget, gram: gram, cross: cross, targetGram: targetGram,
             targetSquares: squares + deltasTarget.joined().reduce(0) { $0 + $1 * $1 })
+    }
+
+    private static func sum(_ matrices: [Tensor], _ device: Device) throws(ComputeError) -> Tensor {
+        let sum = try device.makeTensor(matrices[0].shape, .float64, for: "a sum of moments")
+        try device.copy(matrices[0], to: sum)
+        for matrix in matrices.dropFirst() { try device.addScaled(matrix, to: sum) }
+        return sum
     }
 
     private static func mean(_ parts: [(count: Int, mean: [Double])], _ width: Int) -> [Double] {
@@ -79,7 +93,7 @@ public struct Moments: Sendable {
 
     init(
         device: Device, target: MomentTarget, precision: MomentPrecision, count: Int, meanX: [Double],
-        meanTarget: [Double], gram: Tensor, cross: Tensor, targetSquares: Double
+        meanTarget: [Double], gram: Tensor, cross: Tensor, targetGram: Tensor?, targetSquares: Double
     ) {
         self.device = device
         self.target = target
@@ -89,6 +103,7 @@ public struct Moments: Sendable {
         self.meanTarget = meanTarget
         self.gram = gram
         self.cross = cross
+        self.targetGram = targetGram
         self.targetSquares = targetSquares
     }
 }
@@ -99,13 +114,18 @@ public struct Moments: Sendable {
 public struct CentredNorms: Sendable {
     public let inputSquares: Double
     public let outputSquares: Double
-    public let contributionSquares: Double
+    /// nil where X and Y are of different widths.
+    public let contributionSquares: Double?
 }
 
 extension Moments {
     /// The squared Frobenius norms of the centred matrices.
     public func centredNorms() throws(ComputeError) -> CentredNorms {
         let inputSquares = try trace(gram)
+        guard width == targetWidth else {
+            return CentredNorms(
+                inputSquares: inputSquares, outputSquares: targetSquares, contributionSquares: nil)
+        }
         let crossTrace = try trace(cross)
         switch target {
         case .contribution:
@@ -124,9 +144,10 @@ extension Moments {
         target == .output ? meanTarget : zip(meanX, meanTarget).map { $0 + $1 }
     }
 
-    /// Column means of B.
-    public var meanContribution: [Double] {
-        target == .contribution ? meanTarget : zip(meanTarget, meanX).map { $0 - $1 }
+    /// Column means of B; nil where X and Y are of different widths.
+    public var meanContribution: [Double]? {
+        guard width == targetWidth else { return nil }
+        return target == .contribution ? meanTarget : zip(meanTarget, meanX).map { $0 - $1 }
     }
 
     private func trace(_ matrix: Tensor) throws(ComputeError) -> Double {

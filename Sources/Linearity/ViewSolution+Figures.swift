@@ -2,11 +2,15 @@ import LinearAlgebra
 
 extension ViewSolution {
     /// The scores of this view, with its tokens' norms and angles.
-    func figures(_ tokens: TokenStatistics, precision: MomentPrecision) -> LayerFigures {
+    ///
+    /// - Parameter tokens: nil where there is no contribution Y - X.
+    func figures(_ tokens: TokenStatistics?, precision: MomentPrecision) -> LayerFigures {
         let withResidual = score(norms?.outputSquares, noVariance: "Y has no variance")
-        let withoutResidual = score(norms?.contributionSquares, noVariance: "the contribution Y - X has no variance")
-        let heldOutWith = heldOutScore(\.outputSquares, withResidual)
-        let heldOutWithout = heldOutScore(\.contributionSquares, withoutResidual)
+        let withoutResidual =
+            contributionReason.map { .absent(reason: $0) }
+            ?? score(norms?.contributionSquares, noVariance: "the contribution Y - X has no variance")
+        let heldOutWith = heldOutScore({ $0.outputSquares }, withResidual)
+        let heldOutWithout = heldOutScore({ $0.contributionSquares }, withoutResidual)
         return LayerFigures(
             n: count, linearity: withResidual, linearityWithoutResidual: withoutResidual,
             linearityHeldOut: heldOutWith.score, linearityHeldOutStandardError: heldOutWith.standardError,
@@ -17,15 +21,23 @@ extension ViewSolution {
             rank: Figure(fit.map { Double($0.rank) }, otherwise: unsolved),
             rankCutoff: Figure(fit?.rankCutoff, otherwise: unsolved),
             conditionNumber: Figure(fit?.conditionNumber, otherwise: "X has no variance"),
-            orthogonalProcrustes: Figure(orthogonalProcrustes, otherwise: "X or Y has no variance"),
-            contribution: tokens.contributionDistribution(),
-            contributionToOutput: tokens.contributionToOutputDistribution(), cosine: tokens.cosineDistribution(),
-            angularDistance: tokens.angularDistanceDistribution(),
-            anisotropy: Figure(anisotropy, otherwise: "X has no variance"), streamNormMean: tokens.streamNormMean,
+            orthogonalProcrustes: Figure(
+                orthogonalProcrustes, otherwise: contributionReason ?? "X or Y has no variance"),
+            contribution: tokens?.contributionDistribution() ?? noDistribution,
+            contributionToOutput: tokens?.contributionToOutputDistribution() ?? noDistribution,
+            cosine: tokens?.cosineDistribution() ?? noDistribution,
+            angularDistance: tokens?.angularDistanceDistribution() ?? noDistribution,
+            anisotropy: Figure(anisotropy, otherwise: "X has no variance"),
+            streamNormMean: tokens?.streamNormMean ?? .absent(reason: contributionReason ?? unsolved),
             momentPrecision: precision == .float64 ? "float64" : "float32")
     }
 
-    private var unsolved: String { "\(count) tokens are too few for a fit" }
+    private var noDistribution: Distribution {
+        let none = Figure.absent(reason: contributionReason ?? unsolved)
+        return Distribution(mean: none, quantiles: Distribution.probabilities.map { _ in none })
+    }
+
+    private var unsolved: String { "\(count) \(noun) are too few for a fit" }
 
     /// 1 - ‖E‖²/total. Rounding can carry an exact fit a hair below zero residual; it is cut off there.
     private func score(_ total: Double?, noVariance reason: String) -> Figure {
@@ -35,13 +47,14 @@ extension ViewSolution {
     }
 
     private func heldOutScore(
-        _ total: KeyPath<HeldOutErrors, Double>, _ inSample: Figure
+        _ total: (HeldOutErrors) -> Double?, _ inSample: Figure
     ) -> (score: Figure, standardError: Figure) {
         let reason = inSample.reason ?? heldOutReason
         guard !heldOut.isEmpty, inSample.value != nil else { return (.absent(reason: reason), .absent(reason: reason)) }
         let residual = heldOut.reduce(0) { $0 + $1.residualSquares }
-        let sum = heldOut.reduce(0) { $0 + $1[keyPath: total] }
-        let scores = heldOut.map { 1 - $0.residualSquares / $0[keyPath: total] }
+        let totals = heldOut.map { total($0) ?? .nan }
+        let sum = totals.reduce(0, +)
+        let scores = zip(heldOut, totals).map { 1 - $0.residualSquares / $1 }
         let count = Double(scores.count)
         let mean = scores.reduce(0, +) / count
         let variance = scores.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
@@ -54,7 +67,7 @@ extension ViewSolution {
     private func adjusted(_ score: Figure) -> Figure {
         guard let fit else { return .absent(reason: unsolved) }
         let freedom = count - fit.rank - 1
-        guard freedom > 0 else { return .absent(reason: "\(count) tokens leave no freedom at rank \(fit.rank)") }
+        guard freedom > 0 else { return .absent(reason: "\(count) \(noun) leave no freedom at rank \(fit.rank)") }
         return score.map { 1 - (1 - $0) * Double(count - 1) / Double(freedom) }
     }
 
@@ -65,6 +78,9 @@ extension ViewSolution {
 
     private var scoreIfUnrelated: Figure {
         guard let norms, norms.outputSquares > 0 else { return .absent(reason: "Y has no variance") }
-        return chanceFloor.map { 1 - (1 - $0) * norms.contributionSquares / norms.outputSquares }
+        guard let contributionSquares = norms.contributionSquares else {
+            return .absent(reason: contributionReason ?? unsolved)
+        }
+        return chanceFloor.map { 1 - (1 - $0) * contributionSquares / norms.outputSquares }
     }
 }

@@ -5,6 +5,8 @@ import Synchronization
 /// Everything that one view's moments give: fits, held-out errors, spectra.
 struct ViewSolution: Sendable {
     var count = 0
+    /// What is counted, in the words of reasons.
+    var noun = "tokens"
     var norms: CentredNorms?
     var fit: LinearFit?
     var orthogonalProcrustes: Double?
@@ -17,6 +19,8 @@ struct ViewSolution: Sendable {
     var heldOutMaps: [AffineMap] = []
     /// Why `heldOut` is empty.
     var heldOutReason = ""
+    /// Why there is no contribution Y - X; nil where there is.
+    var contributionReason: String?
 }
 
 extension ViewSolution {
@@ -25,9 +29,10 @@ extension ViewSolution {
     /// - Parameters:
     ///   - views: For each view the moments of its folds.
     ///   - keepsMaps: Whether the maps are wanted too.
+    ///   - noun: What is counted, in the words of reasons.
     /// - Returns: nil where float32 products do not resolve the data: then the moments are to be formed in float64.
     static func solve(
-        views: [[Moments]], keepsMaps: Bool, device: Device
+        views: [[Moments]], keepsMaps: Bool, noun: String = "tokens", device: Device
     ) throws(ComputeError) -> [ViewSolution]? {
         let totals = Mutex<[Int: Moments]>([:])
         try device.concurrently(views.count) { view, _ throws(ComputeError) in
@@ -77,7 +82,7 @@ extension ViewSolution {
             return nil
         }
         return try views.indices.map { view throws(ComputeError) in
-            try solution(view, folds: views[view], total: sums[view], found)
+            try solution(view, folds: views[view], total: sums[view], found, noun)
         }
     }
 
@@ -117,13 +122,14 @@ extension ViewSolution {
         var anisotropies: [Int: Double] = [:]
         var heldOut: [HeldOutKey: HeldOutOutcome] = [:]
 
-        /// One standard deviation of a view's held-out score without residual, as float32 products may move it.
+        /// One standard deviation of a view's held-out score, that without residual where there is one, as float32
+        /// products may move it.
         func rounding(view: Int) -> Double {
             var (errors, total) = (0.0, 0.0)
             for (key, outcome) in heldOut where key.view == view {
                 guard case .errors(let sums, let rounding, _) = outcome else { continue }
                 errors += rounding * rounding
-                total += sums.contributionSquares
+                total += sums.contributionSquares ?? sums.outputSquares
             }
             return total > 0 ? errors.squareRoot() / total : 0
         }
@@ -149,9 +155,10 @@ extension ViewSolution {
     }
 
     private static func solution(
-        _ view: Int, folds: [Moments], total: Moments?, _ found: Results
+        _ view: Int, folds: [Moments], total: Moments?, _ found: Results, _ noun: String
     ) throws(ComputeError) -> ViewSolution {
         var solution = ViewSolution()
+        solution.noun = noun
         solution.count = total?.count ?? 0
         solution.norms = try total?.centredNorms()
         solution.fit = found.fits[view]
@@ -166,7 +173,7 @@ extension ViewSolution {
                 if let map { solution.heldOutMaps.append(map) }
             case .tooFewRows(let count, let rank):
                 solution.heldOutReason =
-                    "\(count) training tokens without fold \(fold) are too few for a map of rank \(rank)"
+                    "\(count) training \(noun) without fold \(fold) are too few for a map of rank \(rank)"
             case nil: solution.heldOutReason = "fold \(fold) was not measured"
             }
         }

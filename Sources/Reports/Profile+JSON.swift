@@ -81,9 +81,21 @@ extension StepResult {
         var object: JSONObject = [
             "layer": .integer(layer), "site": .string(site.rawValue), "n": .integer(figures.n),
         ]
+        let reasons = figures.write(to: &object)
+        if let errors = tokenErrors { object["token_errors"] = errors.json(contexts) }
+        if reasons.count > 0 { object["null_reasons"] = .object(reasons) }
+        return .object(object)
+    }
+}
+
+extension LayerFigures {
+    /// Writes the figures under their names; one that does not exist is null.
+    ///
+    /// - Returns: The reasons of those that do not exist, by name.
+    func write(to object: inout JSONObject) -> JSONObject {
         var reasons = JSONObject()
         for column in ProfileColumn.all {
-            switch column.figure(figures) {
+            switch column.figure(self) {
             case .value(let value) where column.name == "rank": object[column.name] = .integer(Int(value))
             case .value(let value): object[column.name] = .number(value)
             case .absent(let reason):
@@ -91,11 +103,9 @@ extension StepResult {
                 reasons[column.name] = .string(reason)
             }
         }
-        object["moments"] = .string(figures.momentPrecision)
+        object["moments"] = .string(momentPrecision)
         object["quantiles"] = quantiles()
-        if let errors = tokenErrors { object["token_errors"] = errors.json(contexts) }
-        if reasons.count > 0 { object["null_reasons"] = .object(reasons) }
-        return .object(object)
+        return reasons
     }
 
     private func quantiles() -> JSON {
@@ -104,9 +114,8 @@ extension StepResult {
         }
         return [
             "probabilities": .array(Distribution.probabilities.map(JSON.number)),
-            "contribution": values(figures.contribution),
-            "contribution_to_output": values(figures.contributionToOutput), "cosine": values(figures.cosine),
-            "angular_distance": values(figures.angularDistance),
+            "contribution": values(contribution), "contribution_to_output": values(contributionToOutput),
+            "cosine": values(cosine), "angular_distance": values(angularDistance),
         ]
     }
 }

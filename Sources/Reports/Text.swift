@@ -29,6 +29,17 @@ public enum Text {
         return decimals == 0 ? sign + padded : sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
     }
 
+    /// A number in two or three digits and a power of ten, for instance 1.2e-07; small powers are spelled out.
+    static func scientific(_ value: Double) -> String {
+        guard value.isFinite, value != 0 else { return "\(value)" }
+        var (digits, exponent) = (abs(value), 0)
+        while digits >= 9.95 { (digits, exponent) = (digits / 10, exponent + 1) }
+        while digits < 0.995 { (digits, exponent) = (digits * 10, exponent - 1) }
+        if (-2...4).contains(exponent) { return fixed(value, max(0, 2 - exponent)) }
+        let power = abs(exponent) < 10 ? "0\(abs(exponent))" : "\(abs(exponent))"
+        return (value < 0 ? "-" : "") + fixed(digits, 1) + (exponent < 0 ? "e-" : "e+") + power
+    }
+
     /// A bar for a share from 0 to 1, in eighths of a character.
     static func bar(_ share: Double, width: Int) -> String {
         let eighths = Int((min(1, max(0, share)) * Double(width * 8)).rounded())

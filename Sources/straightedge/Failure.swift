@@ -34,8 +34,8 @@ enum Failure {
 
     private static func isRefusal(_ error: LinearityError) -> Bool {
         switch error {
-        case .tooFewTokens, .layers, .memory: true
-        case .transformer, .store: false
+        case .tooFewTokens, .layers, .memory, .rowCounts, .tooFewRows, .comparisonMemory: true
+        case .transformer, .store, .compute, .notFinite, .magnitude: false
         }
     }
 }

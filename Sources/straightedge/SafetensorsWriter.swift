@@ -6,9 +6,11 @@ final class SafetensorsWriter {
     /// A tensor that will be written.
     struct Entry {
         let name: String
-        /// I32 or F32.
+        /// I32, F32 or F64.
         let type: String
         let shape: [Int]
+
+        var byteCount: Int { (type == "F64" ? 8 : 4) * shape.reduce(1, *) }
     }
 
     private let file: WholeFile
@@ -19,7 +21,7 @@ final class SafetensorsWriter {
         var header = JSONObject()
         var offset = 0
         for tensor in tensors {
-            let end = offset + 4 * tensor.shape.reduce(1, *)
+            let end = offset + tensor.byteCount
             header[tensor.name] = [
                 "dtype": .string(tensor.type), "shape": .array(tensor.shape.map(JSON.integer)),
                 "data_offsets": [.integer(offset), .integer(end)],

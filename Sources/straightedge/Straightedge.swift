@@ -14,7 +14,9 @@ struct Straightedge: ParsableCommand {
             Exit codes: 0 done, 1 failed, 2 refused (for instance too few tokens), 64 wrong usage.
             """,
         version: Version.current,
-        subcommands: [Analyze.self, Report.self, HiddenStates.self, Tokenize.self, Inspect.self, Doctor.self])
+        subcommands: [
+            Analyze.self, Report.self, Procrustes.self, HiddenStates.self, Tokenize.self, Inspect.self, Doctor.self,
+        ])
 }
 
 /// The version of the program.

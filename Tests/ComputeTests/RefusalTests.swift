@@ -86,7 +86,7 @@ import Testing
                 unsafe bytes.span.bytes, elementType: .float32, into: try tensor([3, 4]).columns(0..<3))
         }
         expectType("decode", "result") {
-            try device.decode(unsafe bytes.span.bytes, elementType: .float32, into: try tensor([9], .float64))
+            try device.decode(unsafe bytes.span.bytes, elementType: .float32, into: try tensor([9], .bfloat16))
         }
     }
 
@@ -148,7 +148,7 @@ import Testing
         expectShape("subtract", "b") { try device.subtract(x, try tensor([3, 5]), into: x) }
         expectShape("subtract", "result") { try device.subtract(x, x, into: try tensor([4, 6])) }
         expectShape("gatedSiLU", "gateUp") { try device.gatedSiLU(x, into: try tensor([3, 4])) }
-        expectType("firstNonFiniteRow", "x") { _ = try device.firstNonFiniteRow(try tensor([3, 6], .float64)) }
+        expectType("firstNonFiniteRow", "x") { _ = try device.firstNonFiniteRow(try tensor([3, 6], .float16)) }
     }
 
     @Test func products() throws {
@@ -236,6 +236,42 @@ import Testing
         #expect(throws: ComputeError.index(operation: "addCrossProducts", index: -1, count: 3)) {
             try device.addCrossProducts(try panels(), rowCount: -1, gram: square, cross: square)
         }
+        expectShape("gatherPanels", "y") {
+            let pair = StreamPair(x: x, y: try tensor([4, 5]), target: .contribution)
+            try device.gatherPanels(pair, rows: [0], shifts: shifts, into: try panels())
+        }
+        expectShape("gatherPanels", "panel of the target") {
+            let pair = StreamPair(x: x, y: try tensor([4, 5]), target: .output)
+            let shifts = PanelShifts(x: vector, target: try tensor([5]))
+            try device.gatherPanels(pair, rows: [0], shifts: shifts, into: try panels())
+        }
+        expectType("gatherPanels", "y") {
+            let pair = StreamPair(x: x, y: try tensor([4, 3], .float64), target: .output)
+            try device.gatherPanels(pair, rows: [0], shifts: shifts, into: try panels())
+        }
+        expectType("gatherPanels", "panel of x") {
+            let pair = StreamPair(x: try tensor([4, 3], .float64), y: try tensor([4, 3], .float64), target: .output)
+            let shift = try tensor([3], .float64)
+            try device.gatherPanels(
+                pair, rows: [0], shifts: PanelShifts(x: shift, target: shift), into: try panels(.float32))
+        }
+        expectShape("gatherPanels", "sums") {
+            let pair = StreamPair(x: x, y: try tensor([4, 5]), target: .output)
+            let shifts = PanelShifts(x: vector, target: try tensor([5]))
+            try device.gatherPanels(
+                pair, rows: [0], shifts: shifts,
+                into: Panels(x: try tensor([2, 3]), target: try tensor([2, 5]), sums: try tensor([3, 3], .float64)))
+        }
+        expectShape("addCrossProducts", "gram of the target") {
+            try device.addCrossProducts(
+                try panels(), rowCount: 1, gram: square, cross: square, targetGram: try tensor([3, 5], .float64))
+        }
+        expectShape("squaredDistances", "center") {
+            try device.squaredDistances(x, from: try tensor([4], .float64), into: try tensor([4], .float64))
+        }
+        expectShape("squaredDistances", "result") {
+            try device.squaredDistances(x, from: try tensor([3], .float64), into: try tensor([3], .float64))
+        }
         expectShape("rowStatistics", "result") {
             try device.rowStatistics(x, x, into: try tensor([4, 3], .float64))
         }
@@ -261,6 +297,7 @@ import Testing
         expectShape("symmetricProduct", "y") {
             try device.symmetricProduct(square, vector, into: try tensor([4], .float64))
         }
+        expectType("singularDecomposition", "a") { _ = try device.singularDecomposition(try tensor([3, 3])) }
         expectType("singularValues", "a") { _ = try device.singularValues(try tensor([3, 3])) }
     }
 

@@ -9,13 +9,30 @@ extension HostBackend {
         guard let address = bytes.baseAddress else { return }
         nonisolated(unsafe) let source = unsafe address
         let count = result.shape.count
-        nonisolated(unsafe) let output = unsafe result.floats
         let taskElementCount = HostBackend.decodeTaskElementCount
         lanes((count + taskElementCount - 1) / taskElementCount) { task, _ in
             let begin = task * taskElementCount
-            let byteOffset = begin / elementType.blockElementCount * elementType.blockByteCount
-            unsafe BlockDecoding.decode(
-                elementType, source + byteOffset, into: output + begin, count: min(taskElementCount, count - begin))
+            let taskCount = min(taskElementCount, count - begin)
+            let stored = unsafe source + begin / elementType.blockElementCount * elementType.blockByteCount
+            if result.elementType == .float32 {
+                unsafe BlockDecoding.decode(elementType, stored, into: result.floats + begin, count: taskCount)
+            } else if elementType == .float64 {
+                unsafe UnsafeMutableRawPointer(result.doubles + begin).copyMemory(
+                    from: stored, byteCount: 8 * taskCount)
+            } else {
+                unsafe decodeWidening(elementType, stored, into: result.doubles + begin, count: taskCount)
+            }
+        }
+    }
+
+    /// Decodes to float32, which holds every other type exactly, and from there to float64.
+    private func decodeWidening(
+        _ elementType: ElementType, _ source: UnsafeRawPointer, into result: UnsafeMutablePointer<Double>, count: Int
+    ) {
+        unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { decoded in
+            guard let floats = decoded.baseAddress else { return }
+            unsafe BlockDecoding.decode(elementType, source, into: floats, count: count)
+            for i in 0..<count { unsafe result[i] = unsafe Double(floats[i]) }
         }
     }
 
@@ -134,13 +151,20 @@ extension HostBackend {
     }
 
     package func firstNonFiniteRow(_ x: Tensor) -> Int? {
-        for row in 0..<x.rows {
-            let input = unsafe x.floats + row * x.leadingDimension
-            // 0 · x is 0 for finite x and NaN otherwise.
-            var sum = Loops.Vector.zero
-            unsafe Loops.forEachVector(input, x.columns) { vector, _ in sum += vector * 0 }
-            if !sum.sum().isFinite { return row }
+        (0..<x.rows).first { row in
+            let offset = row * x.leadingDimension
+            return unsafe x.elementType == .float64
+                ? !isFinite(x.doubles + offset, x.columns) : !isFinite(x.floats + offset, x.columns)
         }
-        return nil
+    }
+
+    @inline(__always)
+    private func isFinite<Element: BinaryFloatingPoint>(_ row: UnsafePointer<Element>, _ count: Int) -> Bool {
+        // 0 · x is 0 for finite x and NaN otherwise.
+        var sums = SIMD4<Double>.zero
+        let wholeCount = count & ~3
+        for i in stride(from: 0, to: wholeCount, by: 4) { sums += unsafe Loops.doubles(row + i) * 0 }
+        for i in wholeCount..<count { sums[0] += unsafe Double(row[i]) * 0 }
+        return sums.sum().isFinite
     }
 }

@@ -95,16 +95,27 @@ extension HostBackend {
     }
 
     package func singularValues(_ a: Tensor) throws(ComputeError) -> [Double] {
+        try unsafe decompose(a, "N", left: nil, right: nil)
+    }
+
+    package func singularDecomposition(_ a: Tensor, left: Tensor, right: Tensor) throws(ComputeError) -> [Double] {
+        try unsafe decompose(a, "S", left: left.doubles, right: right.doubles)
+    }
+
+    /// LAPACK sees aᵀ = rightᵀ·diag·leftᵀ, so that its left vectors, column by column, are the rows of `right`.
+    private func decompose(
+        _ a: Tensor, _ job: String, left: UnsafeMutablePointer<Double>?, right: UnsafeMutablePointer<Double>?
+    ) throws(ComputeError) -> [Double] {
         let valueCount = min(a.rows, a.columns)
         guard valueCount > 0 else { return [] }
         var (rows, columns, leading) = (Int32(a.columns), Int32(a.rows), Int32(a.leadingDimension))
-        var (status, one, workCount) = (Int32(0), Int32(1), Int32(-1))
+        var (status, workCount, rank) = (Int32(0), Int32(-1), Int32(valueCount))
         var values = [Double](repeating: 0, count: valueCount)
         var integerWork = [Int32](repeating: 0, count: 8 * valueCount)
         var work = [0.0]
         for _ in 0..<2 {
             unsafe dgesdd_(
-                "N", &rows, &columns, a.doubles, &leading, &values, nil, &one, nil, &one, &work, &workCount,
+                job, &rows, &columns, a.doubles, &leading, &values, right, &rows, left, &rank, &work, &workCount,
                 &integerWork, &status)
             guard status == 0 else { break }
             if workCount < 0 {

@@ -8,7 +8,7 @@ extension HostBackend {
     private static let tileColumnCount = 192
 
     package func gatherPanels(_ pair: StreamPair, rows: [Int32], shifts: PanelShifts, into panels: Panels) {
-        let width = pair.x.columns
+        let width = panels.sums.columns
         let taskCount = (rows.count + HostBackend.panelTaskRowCount - 1) / HostBackend.panelTaskRowCount
         unsafe withUnsafeTemporaryAllocation(of: Double.self, capacity: taskCount * 3 * width) { partialSums in
             unsafe partialSums.initialize(repeating: 0)
@@ -17,72 +17,84 @@ extension HostBackend {
             lanes(taskCount) { task, _ in
                 let begin = task * HostBackend.panelTaskRowCount
                 let end = min(begin + HostBackend.panelTaskRowCount, rows.count)
+                let sums = unsafe PanelSums(
+                    x: partials + task * 3 * width, target: partials + (task * 3 + 1) * width,
+                    targetSquares: partials + (task * 3 + 2) * width)
                 for panelRow in begin..<end {
-                    unsafe gatherRow(
-                        pair, Int(rows[panelRow]), shifts: shifts, into: panels, panelRow,
-                        sums: partials + task * 3 * width)
+                    unsafe gatherRow(pair, Int(rows[panelRow]), shifts: shifts, into: panels, panelRow, sums)
                 }
             }
             for row in 0..<3 {
                 let sums = unsafe panels.sums.doubles + row * panels.sums.leadingDimension
+                let columnCount = row == 0 ? pair.x.columns : pair.y.columns
                 for task in 0..<taskCount {
                     let partial = unsafe partials + (task * 3 + row) * width
-                    for i in 0..<width { unsafe sums[i] += unsafe partial[i] }
+                    for i in 0..<columnCount { unsafe sums[i] += unsafe partial[i] }
                 }
             }
         }
     }
 
     private func gatherRow(
-        _ pair: StreamPair, _ row: Int, shifts: PanelShifts, into panels: Panels, _ panelRow: Int,
-        sums: UnsafeMutablePointer<Double>
+        _ pair: StreamPair, _ row: Int, shifts: PanelShifts, into panels: Panels, _ panelRow: Int, _ sums: PanelSums
     ) {
-        let x = unsafe pair.x.floats + row * pair.x.leadingDimension
-        let y = unsafe pair.y.floats + row * pair.y.leadingDimension
-        let isContribution = pair.target == .contribution
-        if panels.x.elementType == .float32 {
-            let panelX = unsafe panels.x.floats + panelRow * panels.x.leadingDimension
-            let panelTarget = unsafe panels.target.floats + panelRow * panels.target.leadingDimension
-            unsafe gatherElements(
-                x, y, isContribution, shifts.x.floats, shifts.target.floats, panelX, panelTarget, sums, pair.x.columns)
+        let panelX = panels.x.rows(panelRow..<panelRow + 1)
+        let panelTarget = panels.target.rows(panelRow..<panelRow + 1)
+        let (offsetX, offsetY) = (row * pair.x.leadingDimension, row * pair.y.leadingDimension)
+        if pair.x.elementType == .float64 {
+            let (x, y) = unsafe (pair.x.doubles + offsetX, pair.y.doubles + offsetY)
+            unsafe gatherRow(
+                pair, x, y, shifts.x.doubles, shifts.target.doubles, panelX.doubles, panelTarget.doubles, sums)
+        } else if panels.x.elementType == .float64 {
+            let (x, y) = unsafe (pair.x.floats + offsetX, pair.y.floats + offsetY)
+            unsafe gatherRow(
+                pair, x, y, shifts.x.floats, shifts.target.floats, panelX.doubles, panelTarget.doubles, sums)
         } else {
-            let panelX = unsafe panels.x.doubles + panelRow * panels.x.leadingDimension
-            let panelTarget = unsafe panels.target.doubles + panelRow * panels.target.leadingDimension
-            unsafe gatherElements(
-                x, y, isContribution, shifts.x.floats, shifts.target.floats, panelX, panelTarget, sums, pair.x.columns)
+            let (x, y) = unsafe (pair.x.floats + offsetX, pair.y.floats + offsetY)
+            unsafe gatherRow(pair, x, y, shifts.x.floats, shifts.target.floats, panelX.floats, panelTarget.floats, sums)
         }
     }
 
     @inline(__always)
-    private func gatherElements<Element: BinaryFloatingPoint>(
-        _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ isContribution: Bool,
-        _ shiftX: UnsafePointer<Float>, _ shiftTarget: UnsafePointer<Float>,
-        _ panelX: UnsafeMutablePointer<Element>, _ panelTarget: UnsafeMutablePointer<Element>,
-        _ sums: UnsafeMutablePointer<Double>, _ width: Int
+    private func gatherRow<Source: BinaryFloatingPoint, Element: BinaryFloatingPoint>(
+        _ pair: StreamPair, _ x: UnsafePointer<Source>, _ y: UnsafePointer<Source>, _ shiftX: UnsafePointer<Source>,
+        _ shiftTarget: UnsafePointer<Source>, _ panelX: UnsafeMutablePointer<Element>,
+        _ panelTarget: UnsafeMutablePointer<Element>, _ sums: PanelSums
     ) {
-        // In Double, and then rounded once: a B with a large mean would lose digits before the shift removes it.
-        let wholeCount = width & ~3
-        for i in stride(from: 0, to: wholeCount, by: 4) {
-            let doubleX = unsafe SIMD4<Double>(Loops.load(x + i))
-            let doubleY = unsafe SIMD4<Double>(Loops.load(y + i))
-            let differenceX = unsafe doubleX - SIMD4<Double>(Loops.load(shiftX + i))
-            let target = isContribution ? doubleY - doubleX : doubleY
-            let differenceTarget = unsafe target - SIMD4<Double>(Loops.load(shiftTarget + i))
-            let valueX = unsafe store(differenceX, panelX + i)
-            let valueTarget = unsafe store(differenceTarget, panelTarget + i)
-            unsafe add(valueX, to: sums + i)
-            unsafe add(valueTarget, to: sums + width + i)
-            unsafe add(valueTarget * valueTarget, to: sums + 2 * width + i)
+        let (width, targetWidth) = (pair.x.columns, pair.y.columns)
+        unsafe gatherElements(x, minus: nil, shiftX, panelX, sums.x, squares: nil, width)
+        if pair.target == .contribution {
+            unsafe gatherElements(
+                y, minus: x, shiftTarget, panelTarget, sums.target, squares: sums.targetSquares, width)
+        } else {
+            unsafe gatherElements(
+                y, minus: nil, shiftTarget, panelTarget, sums.target, squares: sums.targetSquares, targetWidth)
         }
-        for i in wholeCount..<width {
-            let valueX = unsafe Element(Double(x[i]) - Double(shiftX[i]))
-            let target = unsafe isContribution ? Double(y[i]) - Double(x[i]) : Double(y[i])
-            let valueTarget = unsafe Element(target - Double(shiftTarget[i]))
-            unsafe panelX[i] = valueX
-            unsafe panelTarget[i] = valueTarget
-            unsafe sums[i] += Double(valueX)
-            unsafe sums[width + i] += Double(valueTarget)
-            unsafe sums[2 * width + i] += Double(valueTarget) * Double(valueTarget)
+    }
+
+    /// Elements less those of `minus` and of `shift`, in Double, and then rounded once: a B with a large mean would lose
+    /// digits before the shift removes it.
+    @inline(__always)
+    private func gatherElements<Source: BinaryFloatingPoint, Element: BinaryFloatingPoint>(
+        _ values: UnsafePointer<Source>, minus: UnsafePointer<Source>?, _ shift: UnsafePointer<Source>,
+        _ panel: UnsafeMutablePointer<Element>, _ sums: UnsafeMutablePointer<Double>,
+        squares: UnsafeMutablePointer<Double>?, _ count: Int
+    ) {
+        let wholeCount = count & ~3
+        for i in stride(from: 0, to: wholeCount, by: 4) {
+            var value = unsafe Loops.doubles(values + i)
+            if let minus = unsafe minus { value -= unsafe Loops.doubles(minus + i) }
+            let stored = unsafe store(value - Loops.doubles(shift + i), panel + i)
+            unsafe add(stored, to: sums + i)
+            if let squares = unsafe squares { unsafe add(stored * stored, to: squares + i) }
+        }
+        for i in wholeCount..<count {
+            var value = unsafe Double(values[i])
+            if let minus = unsafe minus { value -= unsafe Double(minus[i]) }
+            let stored = unsafe Element(value - Double(shift[i]))
+            unsafe panel[i] = stored
+            unsafe sums[i] += Double(stored)
+            if let squares = unsafe squares { unsafe squares[i] += Double(stored) * Double(stored) }
         }
     }
 
@@ -106,32 +118,44 @@ extension HostBackend {
         unsafe memory.storeBytes(of: memory.loadUnaligned(as: SIMD4<Double>.self) + values, as: SIMD4<Double>.self)
     }
 
-    package func addCrossProducts(_ panels: Panels, rowCount: Int, gram: Tensor, cross: Tensor) {
-        let width = panels.x.columns
-        let tileCount = (width + HostBackend.tileColumnCount - 1) / HostBackend.tileColumnCount
-        let tiles = (0..<tileCount).map { $0 * width / tileCount..<($0 + 1) * width / tileCount }
-        var tasks: [(rows: Range<Int>, columns: Range<Int>, isGram: Bool)] = []
+    package func addCrossProducts(
+        _ panels: Panels, rowCount: Int, gram: Tensor, cross: Tensor, targetGram: Tensor?
+    ) {
+        let (tiles, targetTiles) = (tiles(panels.x.columns), tiles(panels.target.columns))
+        var tasks: [TileTask] = []
         for (i, rows) in tiles.enumerated() {
-            tasks += tiles.map { (rows, $0, false) }
-            tasks += tiles[i...].map { (rows, $0, true) }
+            tasks += targetTiles.map { TileTask(left: panels.x, rows, panels.target, $0, cross) }
+            tasks += tiles[i...].map { TileTask(left: panels.x, rows, panels.x, $0, gram, isGram: true) }
         }
-        lanes(tasks.count) { [tasks] task, _ in
-            let (rows, columns, isGram) = tasks[task]
-            let left = panels.x.rows(0..<rowCount).columns(rows)
-            let right = (isGram ? panels.x : panels.target).rows(0..<rowCount).columns(columns)
-            let result =
-                unsafe (isGram ? gram : cross).doubles
-                + rows.lowerBound * (isGram ? gram : cross).leadingDimension + columns.lowerBound
-            let leading = (isGram ? gram : cross).leadingDimension
-            if left.elementType == .float64 {
-                unsafe cblas_dgemm(
-                    CblasRowMajor, CblasTrans, CblasNoTrans, Int32(rows.count), Int32(columns.count), Int32(rowCount),
-                    1, left.doubles, Int32(left.leadingDimension), right.doubles, Int32(right.leadingDimension), 1,
-                    result, Int32(leading))
-            } else {
-                unsafe addTile(left, right, isSymmetric: isGram && rows == columns, to: result, leading)
+        if let targetGram {
+            for (i, rows) in targetTiles.enumerated() {
+                tasks += targetTiles[i...].map {
+                    TileTask(left: panels.target, rows, panels.target, $0, targetGram, isGram: true)
+                }
             }
         }
+        lanes(tasks.count) { [tasks] index, _ in
+            let task = tasks[index]
+            let left = task.left.rows(0..<rowCount).columns(task.rows)
+            let right = task.right.rows(0..<rowCount).columns(task.columns)
+            let leading = task.result.leadingDimension
+            let result = unsafe task.result.doubles + task.rows.lowerBound * leading + task.columns.lowerBound
+            if left.elementType == .float64 {
+                unsafe cblas_dgemm(
+                    CblasRowMajor, CblasTrans, CblasNoTrans, Int32(left.columns), Int32(right.columns),
+                    Int32(rowCount), 1, left.doubles, Int32(left.leadingDimension), right.doubles,
+                    Int32(right.leadingDimension), 1, result, Int32(leading))
+            } else {
+                let isSymmetric = task.isGram && task.rows == task.columns
+                unsafe addTile(left, right, isSymmetric: isSymmetric, to: result, leading)
+            }
+        }
+    }
+
+    /// Ranges of columns of about equal size.
+    private func tiles(_ width: Int) -> [Range<Int>] {
+        let tileCount = (width + HostBackend.tileColumnCount - 1) / HostBackend.tileColumnCount
+        return (0..<tileCount).map { $0 * width / tileCount..<($0 + 1) * width / tileCount }
     }
 
     /// result += leftᵀ · right, block products in float32, sums in float64; of a symmetric tile the upper triangle.
@@ -164,35 +188,106 @@ extension HostBackend {
     }
 
     package func rowStatistics(_ x: Tensor, _ y: Tensor, into result: Tensor) {
-        let taskRowCount = HostBackend.panelTaskRowCount
-        lanes((x.rows + taskRowCount - 1) / taskRowCount) { task, _ in
-            for row in task * taskRowCount..<min((task + 1) * taskRowCount, x.rows) {
-                let inputX = unsafe x.floats + row * x.leadingDimension
-                let inputY = unsafe y.floats + row * y.leadingDimension
-                let output = unsafe result.doubles + row * result.leadingDimension
-                unsafe rowStatistics(inputX, inputY, x.columns, into: output)
+        forEachRow(of: x) { row in
+            let (offsetX, offsetY) = (row * x.leadingDimension, row * y.leadingDimension)
+            let output = unsafe result.doubles + row * result.leadingDimension
+            if x.elementType == .float64 {
+                unsafe rowStatistics(x.doubles + offsetX, y.doubles + offsetY, x.columns, into: output)
+            } else {
+                unsafe rowStatistics(x.floats + offsetX, y.floats + offsetY, x.columns, into: output)
             }
         }
     }
 
-    private func rowStatistics(
-        _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ width: Int, into result: UnsafeMutablePointer<Double>
+    @inline(__always)
+    private func rowStatistics<Element: BinaryFloatingPoint>(
+        _ x: UnsafePointer<Element>, _ y: UnsafePointer<Element>, _ width: Int,
+        into result: UnsafeMutablePointer<Double>
     ) {
         var (xx, yy) = (SIMD4<Double>.zero, SIMD4<Double>.zero)
         var (bb, xy) = (SIMD4<Double>.zero, SIMD4<Double>.zero)
-        unsafe Loops.forEachVector(x, width) { vector, offset in
-            let other = unsafe offset + 4 <= width ? Loops.load(y + offset) : Loops.loadRest(y + offset, width - offset)
-            let vectorX = SIMD4<Double>(vector)
-            let vectorY = SIMD4<Double>(other)
+        let wholeCount = width & ~3
+        func add(_ vectorX: SIMD4<Double>, _ vectorY: SIMD4<Double>) {
             let difference = vectorY - vectorX
             xx += vectorX * vectorX
             yy += vectorY * vectorY
             bb += difference * difference
             xy += vectorX * vectorY
         }
+        for i in stride(from: 0, to: wholeCount, by: 4) { unsafe add(Loops.doubles(x + i), Loops.doubles(y + i)) }
+        for i in wholeCount..<width {
+            unsafe add(SIMD4(Double(x[i]), 0, 0, 0), SIMD4(Double(y[i]), 0, 0, 0))
+        }
         unsafe result[0] = xx.sum().squareRoot()
         unsafe result[1] = yy.sum().squareRoot()
         unsafe result[2] = bb.sum().squareRoot()
         unsafe result[3] = xy.sum()
+    }
+
+    package func squaredDistances(_ x: Tensor, from center: Tensor, into result: Tensor) {
+        forEachRow(of: x) { row in
+            let offset = row * x.leadingDimension
+            unsafe result.doubles[row] =
+                unsafe x.elementType == .float64
+                ? squaredDistance(x.doubles + offset, center.doubles, x.columns)
+                : squaredDistance(x.floats + offset, center.doubles, x.columns)
+        }
+    }
+
+    @inline(__always)
+    private func squaredDistance<Element: BinaryFloatingPoint>(
+        _ x: UnsafePointer<Element>, _ center: UnsafePointer<Double>, _ width: Int
+    ) -> Double {
+        var sums = SIMD4<Double>.zero
+        let wholeCount = width & ~3
+        for i in stride(from: 0, to: wholeCount, by: 4) {
+            let difference = unsafe Loops.doubles(x + i) - Loops.doubles(center + i)
+            sums += difference * difference
+        }
+        var sum = sums.sum()
+        for i in wholeCount..<width {
+            let difference = unsafe Double(x[i]) - center[i]
+            sum += difference * difference
+        }
+        return sum
+    }
+
+    /// Rows in tasks over the lanes.
+    private func forEachRow(of x: Tensor, _ body: @Sendable (_ row: Int) -> Void) {
+        let taskRowCount = HostBackend.panelTaskRowCount
+        lanes((x.rows + taskRowCount - 1) / taskRowCount) { task, _ in
+            for row in task * taskRowCount..<min((task + 1) * taskRowCount, x.rows) { body(row) }
+        }
+    }
+}
+
+/// Where one task adds up the columns that it gathers.
+@unsafe
+private struct PanelSums {
+    let x: UnsafeMutablePointer<Double>
+    let target: UnsafeMutablePointer<Double>
+    let targetSquares: UnsafeMutablePointer<Double>
+}
+
+/// One tile of a product leftᵀ · right.
+private struct TileTask: Sendable {
+    let left: Tensor
+    /// Columns of `left`, rows of the result.
+    let rows: Range<Int>
+    let right: Tensor
+    let columns: Range<Int>
+    let result: Tensor
+    /// Whether left and right are the same, so that only the upper triangle is wanted.
+    let isGram: Bool
+
+    init(
+        left: Tensor, _ rows: Range<Int>, _ right: Tensor, _ columns: Range<Int>, _ result: Tensor, isGram: Bool = false
+    ) {
+        self.left = left
+        self.rows = rows
+        self.right = right
+        self.columns = columns
+        self.result = result
+        self.isGram = isGram
     }
 }

@@ -44,9 +44,9 @@ extension HostBackend {
         var (sums, weightedSums) = (SIMD4<Double>.zero, SIMD4<Double>.zero)
         let wholeCount = count & ~3
         for i in stride(from: 0, to: wholeCount, by: 4) {
-            let difference = unsafe load(prediction + i) - load(target + i) + load(bias + i)
+            let difference = unsafe Loops.doubles(prediction + i) - Loops.doubles(target + i) + Loops.doubles(bias + i)
             sums += difference * difference
-            weightedSums += unsafe difference * difference * load(weights + i)
+            weightedSums += unsafe difference * difference * Loops.doubles(weights + i)
         }
         var (sum, weightedSum) = (sums.sum(), weightedSums.sum())
         for i in wholeCount..<count {
@@ -66,19 +66,11 @@ extension HostBackend {
         var sums = SIMD4<Double>.zero
         let wholeCount = count & ~3
         for i in stride(from: 0, to: wholeCount, by: 4) {
-            let value = unsafe load(x + i)
-            sums += unsafe value * value * load(weights + i)
+            let value = unsafe Loops.doubles(x + i)
+            sums += unsafe value * value * Loops.doubles(weights + i)
         }
         var sum = sums.sum()
         for i in wholeCount..<count { sum += unsafe Double(x[i]) * Double(x[i]) * weights[i] }
         return sum.squareRoot()
-    }
-
-    @inline(__always)
-    private func load<Element: BinaryFloatingPoint>(_ address: UnsafePointer<Element>) -> SIMD4<Double> {
-        if Element.self == Double.self {
-            return unsafe UnsafeRawPointer(address).loadUnaligned(as: SIMD4<Double>.self)
-        }
-        return unsafe SIMD4<Double>(UnsafeRawPointer(address).loadUnaligned(as: SIMD4<Float>.self))
     }
 }

@@ -20,6 +20,15 @@ enum Loops {
         unsafe UnsafeRawPointer(address).loadUnaligned(as: Vector.self)
     }
 
+    /// Four elements, float32 or float64, in Double.
+    @inline(__always)
+    static func doubles<Element: BinaryFloatingPoint>(_ address: UnsafePointer<Element>) -> SIMD4<Double> {
+        if Element.self == Double.self {
+            return unsafe UnsafeRawPointer(address).loadUnaligned(as: SIMD4<Double>.self)
+        }
+        return unsafe SIMD4<Double>(UnsafeRawPointer(address).loadUnaligned(as: SIMD4<Float>.self))
+    }
+
     /// Fewer than four elements, padded.
     @inline(never)
     static func loadRest(_ address: UnsafePointer<Float>, _ count: Int, padding: Float = 0) -> Vector {

@@ -1,11 +1,14 @@
 import Compute
 import Tensors
 
-/// Stored elements to float32, in one piece and row by row. Every decoded number is exact, or rounded once.
+/// Stored elements to float32 and float64, in one piece and row by row. Every decoded number is exact, or rounded once.
 enum DecodeCases {
     static let all: [ConformanceCase] =
         ElementType.allCases.flatMap { type in counts(type).map { decode(type, count: $0) } }
         + ElementType.allCases.map(decodeFromALaterBlock) + [ElementType.float16, .bfloat16].map(decodeEveryWord)
+        + [ElementType.float64, .float32, .float16, .bfloat16, .q8_0].flatMap { type in
+            [1, 70_001].map { decodeToFloat64(type, blockCount: $0) }
+        }
         + ElementType.allCases.flatMap { type in [false, true].map { gatherRows(type, isStrided: $0) } }
 
     /// Whole blocks. Some counts are no multiple of what one task or one thread block takes.
@@ -35,6 +38,23 @@ enum DecodeCases {
     private static func decodeEveryWord(_ type: ElementType) -> ConformanceCase {
         ConformanceCase("decode", "\(type.rawValue) every bit pattern") { trial throws(ComputeError) in
             try judge(StoredElements(type, words: Array(0...UInt16.max)), 0..<65_536, &trial)
+        }
+    }
+
+    /// Float32 holds what is stored exactly, and float64 what float32 holds; float64 is taken as it is.
+    private static func decodeToFloat64(_ type: ElementType, blockCount: Int) -> ConformanceCase {
+        ConformanceCase("decode", "\(type.rawValue) to float64, blocks=\(blockCount)") { trial throws(ComputeError) in
+            let count = blockCount * type.blockElementCount
+            let stored = StoredElements(type, count: count, using: &trial.random)
+            let result = try trial.output(1, count, .float64, isStrided: false)
+            try trial.device.decode(unsafe stored.bytes.span.bytes, elementType: type, into: result)
+            let words = unsafe stored.bytes.withUnsafeBytes { bytes in
+                (0..<stored.bytes.count / 8).map {
+                    unsafe Double(bitPattern: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))
+                }
+            }
+            let want = type == .float64 ? words : stored.values
+            trial.judgement.compareExactly("result", try trial.values(of: result).values, want)
         }
     }
 

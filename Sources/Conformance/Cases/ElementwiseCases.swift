@@ -7,7 +7,9 @@ enum ElementwiseCases {
         [(1, 1), (33, 31), (5, 1000)].flatMap { rows, width in
             [addBias(rows, width), sum(rows, width, isDifference: false), sum(rows, width, isDifference: true)]
         }
-        + [(1, 1), (33, 31), (300, 8), (5, 1000)].map { firstNonFiniteRow($0, $1) }
+        + [ElementType.float32, .float64].flatMap { type in
+            [(1, 1), (33, 31), (300, 8), (5, 1000)].map { firstNonFiniteRow($0, $1, type) }
+        }
 
     private static func addBias(_ rows: Int, _ width: Int) -> ConformanceCase {
         ConformanceCase("add_bias", "rows=\(rows) width=\(width)") { trial throws(ComputeError) in
@@ -42,17 +44,19 @@ enum ElementwiseCases {
     }
 
     /// NaN stands all around the matrix, and must not be found there.
-    private static func firstNonFiniteRow(_ rows: Int, _ width: Int) -> ConformanceCase {
-        ConformanceCase("first_non_finite_row", "rows=\(rows) width=\(width)") { trial throws(ComputeError) in
+    private static func firstNonFiniteRow(_ rows: Int, _ width: Int, _ type: ElementType) -> ConformanceCase {
+        ConformanceCase("first_non_finite_row", "rows=\(rows) width=\(width) \(type.rawValue)") {
+            trial throws(ComputeError) in
             // Finite, but their sum is not.
-            var x = Matrix(rows, width) { _, _ in Double(Float.greatestFiniteMagnitude) }
-            let nothing = try trial.device.firstNonFiniteRow(try trial.input(x, .float32))
+            let largest = type == .float64 ? Double.greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
+            var x = Matrix(rows, width) { _, _ in largest }
+            let nothing = try trial.device.firstNonFiniteRow(try trial.input(x, type))
             trial.judgement.expect(nothing == nil, "row \(nothing ?? 0) was found where all are finite")
             for (row, column, value) in [
                 (rows - 1, width - 1, Double.nan), (rows / 2, 0, -.infinity), (rows / 3, width / 2, .infinity),
             ] {
                 x[row, column] = value
-                let found = try trial.device.firstNonFiniteRow(try trial.input(x, .float32))
+                let found = try trial.device.firstNonFiniteRow(try trial.input(x, type))
                 trial.judgement.expect(found == row, "\(found ?? -1) was found instead of row \(row)")
             }
         }

@@ -44,13 +44,42 @@ enum SpectrumCases {
         (1, 1), (1, 31), (31, 1), (33, 31), (7, 100), (100, 7), (64, 64),
     ].flatMap { rows, columns in
         let count = min(rows, columns)
-        return [
-            singular("distinct", rows, columns, (0..<count).map { Double(count - $0) }),
-            singular("repeated", rows, columns, (0..<count).map { Double(count / 8 - $0 / 8 + 1) }),
-            singular("rank deficient", rows, columns, (0..<count).map { $0 < (count + 1) / 2 ? 3 : 0 }),
-            singular("graded", rows, columns, (0..<count).map { Double(sign: .plus, exponent: -$0, significand: 1) }),
-            singular("zero", rows, columns, [Double](repeating: 0, count: count)),
+        let spectra: [(String, [Double])] = [
+            ("distinct", (0..<count).map { Double(count - $0) }),
+            ("repeated", (0..<count).map { Double(count / 8 - $0 / 8 + 1) }),
+            ("rank deficient", (0..<count).map { $0 < (count + 1) / 2 ? 3 : 0 }),
+            ("graded", (0..<count).map { Double(sign: .plus, exponent: -$0, significand: 1) }),
+            ("zero", [Double](repeating: 0, count: count)),
         ]
+        return spectra.flatMap { [singular($0, rows, columns, $1), decomposition($0, rows, columns, $1)] }
+    }
+
+    /// The factors are orthonormal, and their product with the values is the matrix.
+    private static func decomposition(
+        _ kind: String, _ rows: Int, _ columns: Int, _ values: [Double]
+    ) -> ConformanceCase {
+        ConformanceCase("singular_decomposition", "\(kind) rows=\(rows) columns=\(columns)") {
+            trial throws(ComputeError) in
+            let count = values.count
+            let matrix = orthogonal(rows, count, &trial).times(.diagonal(values))
+                .times(orthogonal(columns, count, &trial).transposed)
+            let a = try trial.written(matrix, .float64)
+            let got = try trial.device.singularDecomposition(a)
+            let (left, right) = (try trial.values(of: got.left), try trial.values(of: got.right))
+            let largest = max(values.first ?? 0, Double.leastNormalMagnitude)
+            let tolerance = Tolerance(.float64, roundings: 8, factor: 4, length: rows + columns)
+            trial.judgement.compare(
+                "singular values", got.values, values, scales: [Double](repeating: largest, count: count), tolerance)
+            let unit = Matrix.diagonal([Double](repeating: 1, count: count))
+            let ones = [Double](repeating: 1, count: count * count)
+            trial.judgement.compare(
+                "Uᵀ·U", left.transposed.times(left).values, unit.values, scales: ones, tolerance)
+            trial.judgement.compare(
+                "Vᵀ·V", right.times(right.transposed).values, unit.values, scales: ones, tolerance)
+            trial.judgement.compare(
+                "U·Σ·Vᵀ", left.times(.diagonal(got.values)).times(right).values, matrix.values,
+                scales: [Double](repeating: largest, count: rows * columns), tolerance)
+        }
     }
 
     /// A = U·diag(values)·Vᵀ with the given descending singular values.

@@ -1,22 +1,33 @@
 import Compute
 import Tensors
 
-/// Norms, inner products and prediction errors of single rows.
+/// Norms, inner products, distances and prediction errors of single rows.
 enum StatisticsCases {
-    static let all: [ConformanceCase] =
-        [(1, 1), (33, 31), (300, 33), (5, 1000)].flatMap { rows, width in
-            [1e-30, 1, 1e30].map { rowStatistics(rows, width, range: $0) }
-        }
-        + [ElementType.float32, .float64].flatMap { type in
-            [(1, 1, 1), (33, 31, 6), (300, 7, 33), (5, 1000, 1001)].map { predictionErrors($0, $1, $2, type) }
-        }
+    static let all: [ConformanceCase] = rowCases + errorCases
 
-    private static func rowStatistics(_ rows: Int, _ width: Int, range: Double) -> ConformanceCase {
-        ConformanceCase("row_statistics", "rows=\(rows) width=\(width) range=\(range)") { trial throws(ComputeError) in
-            let x = trial.matrix(rows, width, .float32, range: range)
-            let y = trial.matrix(rows, width, .float32, range: range)
+    private static let rowCases: [ConformanceCase] = {
+        var cases: [ConformanceCase] = []
+        for (rows, width) in [(1, 1), (33, 31), (300, 33), (5, 1000)] {
+            cases += [1e-30, 1, 1e30].map { rowStatistics(rows, width, range: $0, .float32) }
+            cases += [1e-70, 1, 1e70].map { rowStatistics(rows, width, range: $0, .float64) }
+            cases += [ElementType.float32, .float64].map { squaredDistances(rows, width, $0) }
+        }
+        return cases
+    }()
+
+    private static let errorCases: [ConformanceCase] = [ElementType.float32, .float64].flatMap { type in
+        [(1, 1, 1), (33, 31, 6), (300, 7, 33), (5, 1000, 1001)].map { predictionErrors($0, $1, $2, type) }
+    }
+
+    private static func rowStatistics(
+        _ rows: Int, _ width: Int, range: Double, _ type: ElementType
+    ) -> ConformanceCase {
+        let name = "rows=\(rows) width=\(width) range=\(range) \(type.rawValue)"
+        return ConformanceCase("row_statistics", name) { trial throws(ComputeError) in
+            let x = trial.matrix(rows, width, type, range: range)
+            let y = trial.matrix(rows, width, type, range: range)
             let result = try trial.output(rows, 4, .float64)
-            try trial.device.rowStatistics(try trial.input(x, .float32), try trial.input(y, .float32), into: result)
+            try trial.device.rowStatistics(try trial.input(x, type), try trial.input(y, type), into: result)
             let got = try trial.values(of: result)
             let tolerance = Tolerance(.float64, roundings: 4, factor: 2, length: width)
             for row in 0..<rows {
@@ -34,6 +45,30 @@ enum StatisticsCases {
                     trial.judgement.compare(got[row, i], want, scale: want, tolerance, "norm \(i) of row \(row)")
                 }
                 trial.judgement.compare(got[row, 3], inner, scale: scale, tolerance, "inner product of row \(row)")
+            }
+        }
+    }
+
+    /// The center is far from zero, and the rows are near it: their distance is not that of the norms.
+    private static func squaredDistances(_ rows: Int, _ width: Int, _ type: ElementType) -> ConformanceCase {
+        ConformanceCase("squared_distances", "rows=\(rows) width=\(width) \(type.rawValue)") {
+            trial throws(ComputeError) in
+            let center = trial.matrix(1, width, .float64, range: 1000)
+            let noise = trial.matrix(rows, width, type)
+            let x = Matrix(rows, width) { row, column in
+                let value = center[0, column] + noise[row, column]
+                return type == .float64 ? value : Double(Float(value))
+            }
+            let result = try trial.output(1, rows, .float64)
+            try trial.device.squaredDistances(
+                try trial.input(x, type), from: try trial.input(center, .float64), into: result)
+            let got = try trial.values(of: result).values
+            for row in 0..<rows {
+                var sum = 0.0
+                for i in 0..<width { sum += (x[row, i] - center[0, i]) * (x[row, i] - center[0, i]) }
+                trial.judgement.compare(
+                    got[row], sum, scale: sum, Tolerance(.float64, roundings: 4, factor: 2, length: width),
+                    "distance of row \(row)")
             }
         }
     }
