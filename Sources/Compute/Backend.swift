@@ -91,6 +91,10 @@ package protocol Backend: Sendable {
     /// Factors a symmetric positive definite matrix a = L·Lᵀ in place (lower triangle); returns the order of the first
     /// leading minor that is not positive definite, counted from 1, or 0.
     func choleskyFactor(_ a: Tensor) throws(ComputeError) -> Int
+    /// result = aᵀ.
+    func transpose(_ a: Tensor, into result: Tensor)
+    /// L ← L' with L'·L'ᵀ = L·Lᵀ + rowsᵀ·rows; see `Device.updateTriangularFactor`.
+    func updateTriangularFactor(_ factor: Tensor, with rows: Tensor, transposesRows: Bool) throws(ComputeError)
     /// b ← L⁻¹·b, or L⁻ᵀ·b where `transposes`, with L from `choleskyFactor`.
     func solveTriangular(_ factor: Tensor, transposes: Bool, _ b: Tensor)
     /// Eigenvalues of the symmetric matrix a, ascending; a is overwritten, its row i by eigenvector i.

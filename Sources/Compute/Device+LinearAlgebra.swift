@@ -81,6 +81,41 @@ extension Device {
         return try backend.choleskyFactor(a)
     }
 
+    /// result = aᵀ, both float64.
+    ///
+    /// - Parameters:
+    ///   - a: (m, n).
+    ///   - result: (n, m), another tensor.
+    public func transpose(_ a: Tensor, into result: Tensor) throws(ComputeError) {
+        try check(a, "a", .float64, in: "transpose")
+        try check(result, "result", .float64, in: "transpose")
+        try check(result, "result", rows: a.columns, columns: a.rows, in: "transpose")
+        backend.transpose(a, into: result)
+    }
+
+    /// Takes more rows into a triangular factor: L becomes L' with L'·L'ᵀ = L·Lᵀ + rowsᵀ·rows.
+    ///
+    /// L'ᵀ is the factor R of a QR factorization of Lᵀ with the rows beneath it. No product of rows is formed, so that
+    /// singular values come out right down to about ε of the largest, where those of rowsᵀ·rows end at √ε (Demmel,
+    /// Grigori, Hoemmen and Langou 2012). The diagonal may be negative.
+    ///
+    /// - Parameters:
+    ///   - factor: L, (n, n) float64; the lower triangle is read and written, the upper one left as it was.
+    ///   - rows: (m, n) float64; overwritten.
+    ///   - transposesRows: Whether `rows` is (n, m), and its columns are the rows.
+    public func updateTriangularFactor(
+        _ factor: Tensor, with rows: Tensor, transposesRows: Bool = false
+    ) throws(ComputeError) {
+        let operation = "updateTriangularFactor"
+        try checkSquare(factor, "factor", in: operation)
+        try check(rows, "rows", .float64, in: operation)
+        try check(
+            rows, "rows", rows: transposesRows ? factor.rows : nil, columns: transposesRows ? nil : factor.rows,
+            in: operation)
+        if factor.rows == 0 || rows.shape.count == 0 { return }
+        try backend.updateTriangularFactor(factor, with: rows, transposesRows: transposesRows)
+    }
+
     /// b ← L⁻¹·b, or L⁻ᵀ·b where `transposes`.
     ///
     /// - Parameters:

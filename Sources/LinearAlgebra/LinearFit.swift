@@ -64,7 +64,7 @@ public struct LinearFit: Sendable {
         let failedMinor = try moments.device.choleskyFactor(factor)
         let pivots = try moments.device.diagonal(of: factor).map { $0 * $0 }
         if failedMinor == 0, let pivot = pivots.min(), pivot >= smallestPivot,
-            try problem.smallestEigenvalue(factor)
+            try InverseIteration.smallestEigenvalue(factor: factor, device: moments.device)
                 >= smallestEigenvalue(width: moments.width, precision: moments.precision)
         {
             let fit = try problem.fit(byCholesky: factor, extras: extras)
@@ -164,21 +164,6 @@ private struct ScaledProblem {
             residualSquares: max(0, moments.targetSquares - explained), rank: kept.count - constantColumnCount,
             rankCutoff: cutoff, map: extras.contains(.map) ? cross : nil,
             conditionNumber: (largest / eigenvalues[firstKept]).squareRoot(), factor: nil)
-    }
-
-    /// λmin of the scaled S_xx, from above: the length that four steps of inverse iteration find.
-    func smallestEigenvalue(_ factor: Tensor) throws(ComputeError) -> Double {
-        let start = Lanczos.startVector(moments.width)
-        let vector = try device.makeTensor(start, [moments.width, 1], for: "an inverse iteration")
-        var length = try device.innerProduct(vector, vector).squareRoot()
-        for _ in 0..<4 {
-            let share = try device.makeTensor([1 / length], [1], for: "an inverse iteration")
-            try device.scale(vector, rows: nil, columns: share)
-            try device.solveTriangular(factor, transposes: false, vector)
-            try device.solveTriangular(factor, transposes: true, vector)
-            length = try device.innerProduct(vector, vector).squareRoot()
-        }
-        return 1 / length
     }
 
     /// √(λmax/λmin) of the scaled S_xx, by Lanczos iterations with the matrix and with its inverse.

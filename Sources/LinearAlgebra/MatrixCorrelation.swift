@@ -44,6 +44,13 @@ public struct RowSquares: Sendable {
 
     public init() {}
 
+    /// Adds the sums of other rows.
+    public mutating func add(_ other: RowSquares) {
+        input += other.input
+        output += other.output
+        cross += other.cross
+    }
+
     /// Adds rows by their ‖x_c‖² and ‖y_c‖².
     public mutating func add(input x: [Double], output y: [Double]) {
         for (x, y) in zip(x, y) {

@@ -46,30 +46,25 @@ extension Moments {
         let quadratic = try device.innerProduct(map, image)
         let linear = try device.innerProduct(map, cross)
 
-        let deltaX = zip(meanX, training.meanX).map { $0 - $1 }
-        let row = try device.makeTensor(deltaX, [1, width], for: "a difference of means")
-        let mapped = try device.makeTensor([1, targetWidth], .float64, for: "a mapped mean")
-        try device.product(row, map, into: mapped)
-        let mappedMeans = try device.doubles(of: mapped)
-        var meanError = 0.0
-        for i in 0..<targetWidth {
-            let difference = meanTarget[i] - training.meanTarget[i] - mappedMeans[i]
-            meanError += difference * difference
-        }
-        let norms = try centredNorms()
-        let residual = targetSquares - 2 * linear + quadratic + Double(count) * meanError
-        var contributionSquares = norms.contributionSquares
-        if let mean = meanContribution, let trainingMean = training.meanContribution {
-            contributionSquares? += Double(count) * squaredDistance(mean, trainingMean)
-        }
         return HeldOutErrors(
-            residualSquares: max(0, residual),
-            outputSquares: norms.outputSquares + Double(count) * squaredDistance(meanOutput, training.meanOutput),
-            contributionSquares: contributionSquares)
+            centredSquares: targetSquares - 2 * linear + quadratic,
+            meanSquares: try means.errorSquares(of: map, fittedOn: training.means, device), norms: try centredNorms(),
+            means: means, trainingMeans: training.means, count: count)
     }
+}
 
-    private func squaredDistance(_ a: [Double], _ b: [Double]) -> Double {
-        zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+extension ColumnMeans {
+    /// ‖μ_t - μ_x·A - b‖² of a map A whose bias b = μ_t' - μ_x'·A was fitted on rows of other means.
+    func errorSquares(of map: Tensor, fittedOn training: ColumnMeans, _ device: Device) throws(ComputeError) -> Double {
+        let difference = zip(x, training.x).map { $0 - $1 }
+        let row = try device.makeTensor(difference, [1, x.count], for: "a difference of means")
+        let image = try device.makeTensor([1, ofTarget.count], .float64, for: "a mapped mean")
+        try device.product(row, map, into: image)
+        let mapped = try device.doubles(of: image)
+        return zip(zip(ofTarget, training.ofTarget), mapped).reduce(0) { sum, means in
+            let error = means.0.0 - means.0.1 - means.1
+            return sum + error * error
+        }
     }
 }
 
@@ -81,4 +76,27 @@ public struct HeldOutErrors: Sendable {
     public let outputSquares: Double
     /// Σ ‖b - b̄‖², with the mean of the training rows; nil where x and y are of different widths.
     public let contributionSquares: Double?
+
+    /// - Parameters:
+    ///   - centredSquares: Σ ‖t_c - x_c·A‖² of the held-out rows about their own means.
+    ///   - meanSquares: ‖μ_t - μ_x·A - b‖².
+    ///   - norms: Of the held-out rows, as `means` and `count` are.
+    init(
+        centredSquares: Double, meanSquares: Double, norms: CentredNorms, means: ColumnMeans,
+        trainingMeans: ColumnMeans, count: Int
+    ) {
+        func squaredDistance(_ a: [Double], _ b: [Double]) -> Double {
+            zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+        }
+        let count = Double(count)
+        residualSquares = max(0, centredSquares + count * meanSquares)
+        outputSquares = norms.outputSquares + count * squaredDistance(means.output, trainingMeans.output)
+        if let squares = norms.contributionSquares, let mean = means.contribution,
+            let trainingMean = trainingMeans.contribution
+        {
+            contributionSquares = squares + count * squaredDistance(mean, trainingMean)
+        } else {
+            contributionSquares = nil
+        }
+    }
 }

@@ -110,45 +110,60 @@ public struct Moments: Sendable {
 
 // MARK: Derived sums of squares
 
+/// Column means of x and of the target, and those that follow from them.
+struct ColumnMeans: Sendable {
+    let target: MomentTarget
+    let x: [Double]
+    let ofTarget: [Double]
+
+    /// Of Y.
+    var output: [Double] {
+        target == .output ? ofTarget : zip(x, ofTarget).map { $0 + $1 }
+    }
+
+    /// Of B; nil where X and Y are of different widths.
+    var contribution: [Double]? {
+        guard x.count == ofTarget.count else { return nil }
+        return target == .contribution ? ofTarget : zip(ofTarget, x).map { $0 - $1 }
+    }
+}
+
 /// ‖X_c‖², ‖Y_c‖² and ‖B_c‖², derived from the moments by S_yy = S_xx + S_xb + S_xbᵀ + S_bb.
 public struct CentredNorms: Sendable {
     public let inputSquares: Double
     public let outputSquares: Double
     /// nil where X and Y are of different widths.
     public let contributionSquares: Double?
+
+    /// - Parameters:
+    ///   - inputSquares: tr S_xx.
+    ///   - crossTrace: tr S_xt; nil where X and Y are of different widths.
+    ///   - targetSquares: tr S_tt.
+    init(target: MomentTarget, inputSquares: Double, crossTrace: Double?, targetSquares: Double) {
+        self.inputSquares = inputSquares
+        switch (target, crossTrace) {
+        case (.contribution, let crossTrace):
+            outputSquares = max(0, inputSquares + 2 * (crossTrace ?? 0) + targetSquares)
+            contributionSquares = targetSquares
+        case (.output, let crossTrace):
+            outputSquares = targetSquares
+            contributionSquares = crossTrace.map { max(0, inputSquares - 2 * $0 + targetSquares) }
+        }
+    }
 }
 
 extension Moments {
     /// The squared Frobenius norms of the centred matrices.
     public func centredNorms() throws(ComputeError) -> CentredNorms {
-        let inputSquares = try trace(gram)
-        guard width == targetWidth else {
-            return CentredNorms(
-                inputSquares: inputSquares, outputSquares: targetSquares, contributionSquares: nil)
-        }
-        let crossTrace = try trace(cross)
-        switch target {
-        case .contribution:
-            return CentredNorms(
-                inputSquares: inputSquares, outputSquares: max(0, inputSquares + 2 * crossTrace + targetSquares),
-                contributionSquares: targetSquares)
-        case .output:
-            return CentredNorms(
-                inputSquares: inputSquares, outputSquares: targetSquares,
-                contributionSquares: max(0, inputSquares - 2 * crossTrace + targetSquares))
-        }
+        CentredNorms(
+            target: target, inputSquares: try trace(gram), crossTrace: width == targetWidth ? try trace(cross) : nil,
+            targetSquares: targetSquares)
     }
 
     /// Column means of Y.
-    public var meanOutput: [Double] {
-        target == .output ? meanTarget : zip(meanX, meanTarget).map { $0 + $1 }
-    }
+    public var meanOutput: [Double] { means.output }
 
-    /// Column means of B; nil where X and Y are of different widths.
-    public var meanContribution: [Double]? {
-        guard width == targetWidth else { return nil }
-        return target == .contribution ? meanTarget : zip(meanTarget, meanX).map { $0 - $1 }
-    }
+    var means: ColumnMeans { ColumnMeans(target: target, x: meanX, ofTarget: meanTarget) }
 
     private func trace(_ matrix: Tensor) throws(ComputeError) -> Double {
         try device.diagonal(of: matrix).reduce(0, +)

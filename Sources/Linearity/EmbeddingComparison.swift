@@ -17,6 +17,9 @@ public struct EmbeddingComparison: Sendable {
     public enum Method: String, Sendable, CaseIterable {
         /// From X_cᵀX_c and X_cᵀY_c: one pass of matrix products, but the condition number of X enters squared.
         case gram
+        /// From the singular values of X_c itself, by a QR factorization of its rows as they are read: several times
+        /// the work, and exact where squaring the condition number is not.
+        case svd
     }
 
     public struct Settings: Sendable, Hashable {
@@ -34,7 +37,7 @@ public struct EmbeddingComparison: Sendable {
     /// What a comparison reports while it runs.
     public struct Progress: Sendable {
         public enum Stage: String, Sendable {
-            case reading, multiplying, solving
+            case reading, multiplying, factoring, solving
         }
 
         public let stage: Stage
@@ -115,10 +118,16 @@ public struct EmbeddingComparison: Sendable {
         let survey = try EmbeddingSurvey.take(rows, progress: report(.reading, progress))
         let target = try comparing { () throws(ComputeError) in try rows.target(survey) }
         seconds.reading = stopwatch.lap()
-        let solver = GramSolver(
-            moments: EmbeddingMoments(rows: rows, survey: survey, folds: folds, target: target),
-            keepsMap: settings.keepsMap)
-        let solution = try solver.solve(&seconds) { report($0, progress) }
+        let moments = EmbeddingMoments(rows: rows, survey: survey, folds: folds, target: target)
+        let solution =
+            switch settings.method {
+            case .gram:
+                try GramSolver(moments: moments, keepsMap: settings.keepsMap).solve(&seconds) { report($0, progress) }
+            case .svd:
+                try SingularValueSolver(moments: moments, keepsMap: settings.keepsMap).solve(&seconds) {
+                    report($0, progress)
+                }
+            }
         return Result(
             figures: solution.figures(survey), linearCKA: solution.linearCKA, modifiedRV: solution.modifiedRV,
             folds: folds, map: solution.map, warnings: warnings + solution.warnings,
@@ -153,7 +162,11 @@ extension EmbeddingComparison {
         let tokens = x.columnCount == y.columnCount ? x.rowCount * 4 * 4 : 0
         // Rows as they stand in the file, decoded, and twice in panels.
         let reading = device.laneCount * 1024 * widths * (8 + 8 + 8)
-        let panels = EmbeddingMoments.panelRowCount * widths * (8 + 8)
+        let panels =
+            switch settings.method {
+            case .gram: EmbeddingMoments.panelRowCount * widths * (8 + 8)
+            case .svd: device.laneCount * EmbeddingFactors.panelRowCount * (1 + widths) * (8 + 8 + 8)
+            }
         return tokens + max(reading, panels) + matrixByteCount
     }
 
@@ -161,17 +174,20 @@ extension EmbeddingComparison {
         let (square, oblong) = (8 * x.columnCount * x.columnCount, 8 * x.columnCount * y.columnCount)
         let target = 8 * y.columnCount * y.columnCount
         let foldCount = min(settings.foldCount, x.rowCount)
-        let moments = (foldCount + 1) * (square + oblong + target)
-        // Moments of training rows, the scaled problem, its factor, a map and its image; or vectors and workspace.
-        let solving = device.laneCount * (5 * square + 3 * oblong)
-        return moments + solving + (settings.keepsMap ? 3 * (square + oblong) : 0)
-    }
-}
-
-extension EmbeddingComparison {
-    /// Singular values of the column-scaled X at or below this share of the largest count as zero where X itself is
-    /// factored: the larger extent times ε, as in NumPy's `matrix_rank`.
-    static func rankCutoff(rowCount: Int, width: Int) -> Double {
-        Double(max(rowCount, width)) * Double.ulpOfOne
+        let maps = settings.keepsMap ? 3 * (square + oblong) : 0
+        switch settings.method {
+        case .gram:
+            let moments = (foldCount + 1) * (square + oblong + target)
+            // Moments of training rows, the scaled problem, its factor, a map and its image; or vectors and workspace.
+            return moments + device.laneCount * (5 * square + 3 * oblong) + maps
+        case .svd:
+            let order = 1 + x.columnCount + y.columnCount
+            let runCount = EmbeddingFactors.runCount(
+                order: order, foldRowCount: x.rowCount / foldCount, foldCount: foldCount)
+            let factors = (foldCount * max(runCount, 2) + 1) * 8 * order * order
+            // Of each lane two factors that become one, and the vectors, workspace and map of a fit.
+            let solving = device.laneCount * (2 * 8 * order * order + 8 * square + 4 * oblong)
+            return factors + solving + square + oblong + target + maps
+        }
     }
 }

@@ -37,8 +37,8 @@ struct GramSolver {
         report(.solving)(0)
         let total = try comparing { () throws(ComputeError) in try Moments.sum(groups.folds) }
         switch precision {
-        case .float32Blocks: guard try isWithinRange(total) else { return nil }
-        case .float64: try checkMagnitudes(total)
+        case .float32Blocks: guard try moments.isWithinFloat32Range(total) else { return nil }
+        case .float64: try moments.checkMagnitudes(total)
         }
         return try comparing { () throws(ComputeError) in try solve(groups, total) }
     }
@@ -63,47 +63,11 @@ struct GramSolver {
     private func warnings(_ solution: ViewSolution) -> [String] {
         let varyingColumnCount = moments.survey.variesX.count { $0 }
         guard let fit = solution.fit, fit.rank < varyingColumnCount else { return [] }
-        let resolution = EmbeddingComparison.rankCutoff(rowCount: rows.count, width: rows.x.columnCount)
+        let resolution = MomentFactor.rankCutoff(width: rows.x.columnCount)
         return [
             "the Gram matrix of X has rank \(fit.rank) by its cut-off, and X has \(varyingColumnCount) columns "
                 + "that vary: singular values at or below \(fit.rankCutoff) of the largest count as zero; if X is "
                 + "ill-conditioned, --method svd tells those above \(resolution) apart"
         ]
-    }
-}
-
-// MARK: - Magnitudes
-
-extension GramSolver {
-    /// Deviations of a column whose float32 products are far from overflow and from subnormal numbers.
-    private static let float32Range = 1e-10...1e15
-    /// Deviations of a column whose sums of squares, and products of two of those, are float64 numbers.
-    private static let float64Range = 1e-70...1e70
-
-    private func isWithinRange(_ total: Moments) throws(LinearityError) -> Bool {
-        try firstColumnOutside(GramSolver.float32Range, total) == nil
-    }
-
-    private func checkMagnitudes(_ total: Moments) throws(LinearityError) {
-        if let (matrix, column) = try firstColumnOutside(GramSolver.float64Range, total) {
-            throw .magnitude(path: matrix.path, column: column)
-        }
-    }
-
-    /// The first column of X that varies and whose standard deviation lies outside the range; or any column of Y, where
-    /// the root mean square of all its columns' does.
-    private func firstColumnOutside(
-        _ range: ClosedRange<Double>, _ total: Moments
-    ) throws(LinearityError) -> (StoredMatrix, column: Int)? {
-        let survey = moments.survey
-        let squares = try comparing { () throws(ComputeError) in try device.diagonal(of: total.gram) }
-        let count = Double(total.count)
-        for (column, square) in squares.enumerated() where survey.variesX[column] {
-            if !range.contains((square / count).squareRoot()) { return (rows.x, column) }
-        }
-        // Y - X may be nothing, or all rounding, where neither is.
-        let varies = total.target == .contribution ? total.targetSquares != 0 : survey.variesY.contains(true)
-        let deviation = (total.targetSquares / count / Double(total.targetWidth)).squareRoot()
-        return varies && !range.contains(deviation) ? (rows.y, survey.variesY.firstIndex(of: true) ?? 0) : nil
     }
 }

@@ -165,19 +165,24 @@ extension ViewSolution {
         solution.map = found.maps[view]
         solution.orthogonalProcrustes = found.procrustes[view]
         solution.anisotropy = found.anisotropies[view]
-        if folds.count < 2 { solution.heldOutReason = "held-out scores need at least 2 folds" }
+        if folds.count < 2 { solution.heldOutReason = tooFewFolds }
         for fold in folds.indices where folds.count > 1 {
             switch found.heldOut[HeldOutKey(view: view, fold: fold)] {
             case .errors(let errors, _, let map):
                 solution.heldOut.append(errors)
                 if let map { solution.heldOutMaps.append(map) }
             case .tooFewRows(let count, let rank):
-                solution.heldOutReason =
-                    "\(count) training \(noun) without fold \(fold) are too few for a map of rank \(rank)"
+                solution.heldOutReason = tooFewRows(count, noun, withoutFold: fold, rank: rank)
             case nil: solution.heldOutReason = "fold \(fold) was not measured"
             }
         }
         if !solution.heldOutReason.isEmpty { (solution.heldOut, solution.heldOutMaps) = ([], []) }
         return solution
+    }
+
+    static let tooFewFolds = "held-out scores need at least 2 folds"
+
+    static func tooFewRows(_ count: Int, _ noun: String, withoutFold fold: Int, rank: Int) -> String {
+        "\(count) training \(noun) without fold \(fold) are too few for a map of rank \(rank)"
     }
 }

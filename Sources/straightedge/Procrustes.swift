@@ -6,11 +6,12 @@ import Reports
 
 /// How a fit is computed, as an option names it.
 enum ComparisonMethod: String, ExpressibleByArgument, CaseIterable {
-    case gram
+    case gram, svd
 
     var value: EmbeddingComparison.Method {
         switch self {
         case .gram: .gram
+        case .svd: .svd
         }
     }
 }
@@ -29,6 +30,7 @@ struct Procrustes: ParsableCommand {
             EXAMPLES
               straightedge procrustes english.npy german.npy
               straightedge procrustes states.safetensors states.safetensors --x-tensor stream.3 --y-tensor stream.4
+              straightedge procrustes x.npy y.npy --method svd
               straightedge procrustes x.npy y.npy --folds 10 --out comparison.json --map map.safetensors
             """)
 
@@ -44,7 +46,10 @@ struct Procrustes: ParsableCommand {
     @Option(help: ArgumentHelp("Tensor of the file of Y.", valueName: "name"))
     var yTensor: String?
 
-    @Option(help: "How the fit is computed.")
+    @Option(
+        help: ArgumentHelp(
+            "How the fit is computed: from the Gram matrix of X, or from the singular values of X itself, which takes "
+                + "several times as long and holds where X is ill-conditioned.", valueName: "method"))
     var method: ComparisonMethod = .gram
 
     @Option(help: ArgumentHelp("Folds of the held-out scores; 1 for none.", valueName: "k"))

@@ -297,6 +297,18 @@ import Testing
         expectShape("symmetricProduct", "y") {
             try device.symmetricProduct(square, vector, into: try tensor([4], .float64))
         }
+        expectShape("transpose", "result") {
+            try device.transpose(try tensor([3, 4], .float64), into: try tensor([3, 4], .float64))
+        }
+        expectShape("updateTriangularFactor", "rows") {
+            try device.updateTriangularFactor(square, with: try tensor([3, 4], .float64))
+        }
+        expectShape("updateTriangularFactor", "rows") {
+            try device.updateTriangularFactor(square, with: try tensor([4, 3], .float64), transposesRows: true)
+        }
+        expectType("updateTriangularFactor", "rows") {
+            try device.updateTriangularFactor(square, with: try tensor([4, 3]))
+        }
         expectType("singularDecomposition", "a") { _ = try device.singularDecomposition(try tensor([3, 3])) }
         expectType("singularValues", "a") { _ = try device.singularValues(try tensor([3, 3])) }
     }

@@ -59,6 +59,62 @@ extension HostBackend {
         return Int(status)
     }
 
+    package func updateTriangularFactor(
+        _ factor: Tensor, with rows: Tensor, transposesRows: Bool
+    ) throws(ComputeError) {
+        let width = factor.rows
+        let count = transposesRows ? rows.columns : rows.rows
+        // At this many rows and columns at once the routine runs at 90 % of the rate of matrix products.
+        let (blockRowCount, blockColumnCount) = (min(512, count), min(32, width))
+        let reflectors = try workspace(blockColumnCount * width, "a block of reflectors")
+        let work = try workspace(blockColumnCount * width, "a block of reflectors")
+        let transposed = try transposesRows ? nil : workspace(width * blockRowCount, "rows of a factorization")
+        for begin in stride(from: 0, to: count, by: blockRowCount) {
+            let range = begin..<min(begin + blockRowCount, count)
+            var block = transposesRows ? rows.columns(range) : rows
+            if let transposed {
+                block = transposed.reshaped([width, blockRowCount]).columns(0..<range.count)
+                transpose(rows.rows(range), into: block)
+            }
+            try update(factor, with: block, reflectors, work, blockColumnCount)
+        }
+    }
+
+    private func workspace(_ count: Int, _ purpose: String) throws(ComputeError) -> Tensor {
+        let storage = try allocate(byteCount: 8 * count, purpose: purpose)
+        return Tensor(storage: storage, shape: [count], elementType: .float64)
+    }
+
+    /// - Parameter columns: (width, rows): what LAPACK sees as the rows.
+    private func update(
+        _ factor: Tensor, with columns: Tensor, _ reflectors: Tensor, _ work: Tensor, _ blockColumnCount: Int
+    ) throws(ComputeError) {
+        var (rowCount, width, pentagonal) = (Int32(columns.columns), Int32(factor.rows), Int32(0))
+        var (block, leading, leadingColumns) = (
+            Int32(blockColumnCount), Int32(factor.leadingDimension), Int32(columns.leadingDimension)
+        )
+        var status = Int32(0)
+        unsafe dtpqrt_(
+            &rowCount, &width, &pentagonal, &block, factor.doubles, &leading, columns.doubles, &leadingColumns,
+            reflectors.doubles, &block, work.doubles, &status)
+        guard status == 0 else { throw HostBackend.illegalArgument("dtpqrt", status) }
+    }
+
+    package func transpose(_ a: Tensor, into result: Tensor) {
+        let (source, destination) = unsafe (a.doubles, result.doubles)
+        // Tiles, so that both sides stay in cache.
+        for rowTile in stride(from: 0, to: a.rows, by: 16) {
+            for columnTile in stride(from: 0, to: a.columns, by: 16) {
+                for column in columnTile..<min(columnTile + 16, a.columns) {
+                    let place = column * result.leadingDimension
+                    for row in rowTile..<min(rowTile + 16, a.rows) {
+                        unsafe destination[place + row] = unsafe source[row * a.leadingDimension + column]
+                    }
+                }
+            }
+        }
+    }
+
     package func solveTriangular(_ factor: Tensor, transposes: Bool, _ b: Tensor) {
         if b.columns == 1 {
             // One column is not worth the copies that the matrix routine makes of the factor.

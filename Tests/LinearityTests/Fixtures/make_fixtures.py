@@ -1,10 +1,9 @@
-"""Writes embeddings.json: what comparisons of small matrices have to give, to fifty digits before they are rounded.
+"""Writes embeddings.safetensors, pairs of small matrices, and embeddings.json: what comparisons of them have to give, to
+fifty digits before they are rounded.
 
-Needs numpy and mpmath. Run it in this folder. The matrices are made of a linear congruential generator by arithmetic that
-is exact in float64, here and again in EmbeddingCases.swift; their digests say that both made the same.
+Needs numpy and mpmath. The matrices are sums and products of few bits, so that what is computed of them here is exact.
 """
 
-import hashlib
 import json
 import pathlib
 
@@ -112,7 +111,7 @@ def cases():
     x = g.matrix(120, 10)
     yield "small_contribution", x, x + 2.0**-30 * (mixed(g, x, 10) // 2**-10 * 2**-10), range(10)
 
-    # Eight significant bits, which a bfloat16 holds.
+    # Eight significant bits, which a bfloat16 and a float16 hold.
     g = Generator(17)
     x = g.matrix(120, 10, bits=8)
     yield "few_bits", x, g.matrix(120, 10, bits=8) / 2 + (x > 0), range(10)
@@ -203,8 +202,6 @@ def describe(name, x64, y64, basis, folds=5):
     row_x, row_y = [squares(xc[i, :]) for i in range(n)], [squares(yc[i, :]) for i in range(n)]
     cross = squares(sxy)
     figures = {
-        "digest_x": hashlib.sha256(x64.astype("<f8").tobytes()).hexdigest(),
-        "digest_y": hashlib.sha256(y64.astype("<f8").tobytes()).hexdigest(),
         "with": scores(x, y, y, folds),
         "rank": rank,
         "condition_number": mp.sqrt(values[-1] / values[-rank]),
@@ -242,10 +239,33 @@ def plain(value):
     return float(value) if isinstance(value, mp.mpf) else value
 
 
+def stored(a, is_x, name):
+    """The matrix in the smallest of some types that holds it."""
+    if name == "few_bits":
+        return ("BF16", (a.astype("<f4").view("<u4") >> 16).astype("<u2")) if is_x else ("F16", a.astype("<f2"))
+    return ("F32", a.astype("<f4")) if (a.astype("f4") == a).all() else ("F64", a.astype("<f8"))
+
+
+def write_safetensors(path, tensors):
+    header, data = {}, b""
+    for name, (type_name, array) in tensors.items():
+        end = len(data) + array.nbytes
+        header[name] = {"dtype": type_name, "shape": list(array.shape), "data_offsets": [len(data), end]}
+        data += array.tobytes()
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
 def main():
-    expected = {name: plain(describe(name, x, y, basis)) for name, x, y, basis in cases()}
-    path = pathlib.Path(__file__).parent / "embeddings.json"
-    path.write_text(json.dumps(expected, indent=None, separators=(",", ":")).replace("},\"", "},\n\"") + "\n")
+    folder = pathlib.Path(__file__).parent
+    expected, tensors = {}, {}
+    for name, x, y, basis in cases():
+        expected[name] = plain(describe(name, x, y, basis))
+        tensors[f"{name}.x"], tensors[f"{name}.y"] = stored(x, True, name), stored(y, False, name)
+    write_safetensors(folder / "embeddings.safetensors", tensors)
+    text = json.dumps(expected, indent=None, separators=(",", ":")).replace("},\"", "},\n\"")
+    (folder / "embeddings.json").write_text(text + "\n")
 
 
 main()
