@@ -95,6 +95,7 @@ struct Procrustes: ParsableCommand {
             let device = try Device.named(self.device)
             let (x, y) = (try StoredMatrix(self.x, name: xTensor), try StoredMatrix(self.y, name: yTensor))
             let comparison = try EmbeddingComparison(x: x, y: y, device: device, settings: settings)
+            Interruption.explain("nothing was written; the same command begins anew")
             // Before hours are spent: are they taken, can they be written there?
             if let out { _ = try WholeFile(path: out, replaces: force) }
             if let map { _ = try WholeFile(path: map, replaces: force, option: "--map") }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Glibc
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct CheckpointTests {

@@ -1,4 +1,5 @@
 import Checkpoints
+import TestSupport
 import Testing
 
 /// Files that lie, end early, or are damaged: each is refused with an error, none crashes or allocates without limit.

@@ -1,4 +1,5 @@
 import Checkpoints
+import TestSupport
 import Testing
 
 /// Matrices in NumPy and safetensors files: those that are read give the bits that were written, the others are refused

@@ -1,5 +1,6 @@
 import Glibc
 import Reports
+import TestSupport
 import Testing
 
 @Suite("Results are there whole or not at all")
@@ -16,7 +17,7 @@ struct ResultFolderTests {
         #expect(try place.text("results/a.txt") == "two")
         #expect(try place.text("results/b.txt") == "three")
         #expect(try place.text("results/mine.txt") == "mine")
-        #expect(place.names("results") == ["a.txt", "b.txt", "mine.txt"])
+        #expect(place.names(in: "results") == ["a.txt", "b.txt", "mine.txt"])
     }
 
     @Test("a parent that does not exist, or a file in the way, is refused before any work")
@@ -32,6 +33,6 @@ struct ResultFolderTests {
         let place = try TemporaryFolder()
         let folder = try ResultFolder("\(place.path)/results", replaces: false)
         #expect(throws: ResultFolderError.self) { try folder.write([("a.txt", "one"), ("no/such.txt", "two")]) }
-        #expect(place.names(".") == [])
+        #expect(place.names() == [])
     }
 }

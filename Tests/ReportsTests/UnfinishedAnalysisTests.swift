@@ -1,6 +1,7 @@
 import Checkpoints
 import Glibc
 import Linearity
+import TestSupport
 import Testing
 
 @testable import Reports
@@ -104,7 +105,7 @@ struct UnfinishedAnalysisTests {
 extension TemporaryFolder {
     fileprivate func removeUnfinished() {
         let folder = "\(path)/out.unfinished"
-        for name in names("out.unfinished") { unsafe unlink("\(folder)/\(name)") }
+        for name in names(in: "out.unfinished") { unsafe unlink("\(folder)/\(name)") }
         unsafe rmdir(folder)
     }
 }

@@ -1,12 +1,13 @@
 import Checkpoints
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("The command tells what it does, and what is wrong")
 struct CommandLineTests {
     @Test(
         "every help text has examples",
-        arguments: ["analyze", "report", "hidden-states", "tokenize", "inspect", "doctor"])
+        arguments: ["analyze", "report", "procrustes", "hidden-states", "tokenize", "inspect", "doctor"])
     func help(subcommand: String) throws {
         let outcome = try Command.run([subcommand, "--help"])
         #expect(outcome.exitCode == 0)
@@ -22,7 +23,10 @@ struct CommandLineTests {
             ["analyze", "model.gguf", "--text", "a", "--memory", "much"],
             ["analyze", "model.gguf", "--text", "a", "--device", "cuda"],
             ["analyze", "model.gguf", "--text", "a", "--site", "head"], ["report"],
-            ["analyze", "model.gguf", "--text", "a", "--resume"],
+            ["analyze", "model.gguf", "--text", "a", "--resume"], ["procrustes", "x.npy"],
+            ["procrustes", "x.npy", "y.npy", "--method", "guess"], ["procrustes", "x.npy", "y.npy", "--folds", "0"],
+            ["procrustes", "x.npy", "y.npy", "--map", "map.npy"],
+            ["procrustes", "x.npy", "y.npy", "--out", "a.safetensors", "--map", "a.safetensors"],
             ["analyze", "model.gguf", "--text", "a", "--no-token-errors", "--tokens-out", "a.npy"],
         ])
     func usage(arguments: [String]) throws {
@@ -68,7 +72,7 @@ struct CommandLineTests {
         ])
         #expect(outcome.exitCode == 1)
         #expect(outcome.errors.contains("ids.jsonl") && outcome.errors.contains(place))
-        #expect(folder.names == ["ids.jsonl"])
+        #expect(folder.names() == ["ids.jsonl"])
     }
 
     @Test("too few tokens are refused with 2, and nothing is written")
@@ -81,7 +85,7 @@ struct CommandLineTests {
         ])
         #expect(outcome.exitCode == 2)
         #expect(outcome.errors.contains("3 tokens for a stream of width 32"))
-        #expect(folder.names == ["ids.jsonl"])
+        #expect(folder.names() == ["ids.jsonl"])
     }
 
     @Test("a profile has the public format's names, and the folder is not overwritten unasked")
@@ -146,7 +150,7 @@ struct CommandLineTests {
         let other = try Command.run(arguments + ["--resume", "--folds", "3"])
         #expect(other.exitCode == 1 && other.errors.contains("another analysis"))
         #expect(try JSON.read("\(folder.path)/out/profile.json") == first)
-        #expect(folder.names == ["ids.jsonl", "out"])
+        #expect(folder.names() == ["ids.jsonl", "out"])
     }
 
     @Test("a page is made of a profile, of its folder, and not of anything else")
@@ -216,131 +220,5 @@ struct RealModelTests {
                 }
             }
         }
-    }
-}
-
-/// Runs the command that was built with these tests.
-private enum Command {
-    struct Outcome {
-        let exitCode: Int32
-        let output: String
-        let errors: String
-    }
-
-    static let rowNames = [
-        "layer", "site", "n", "linearity", "linearity_without_residual", "linearity_heldout",
-        "linearity_heldout_standard_error", "linearity_without_residual_heldout",
-        "linearity_without_residual_heldout_standard_error", "linearity_adjusted",
-        "linearity_without_residual_adjusted", "chance_floor", "linearity_if_contribution_unrelated", "rank",
-        "rank_cutoff", "condition_number", "orthogonal_procrustes", "contribution_mean", "contribution_to_output_mean",
-        "cosine_mean", "angular_distance_mean", "anisotropy", "stream_norm_mean",
-    ]
-
-    static func fixture(_ name: String) -> String {
-        #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
-            + "/TransformersTests/Fixtures/\(name)"
-    }
-
-    static func ownFixture(_ name: String) -> String {
-        #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-            + "/Fixtures/\(name)"
-    }
-
-    static func environment(_ name: String) -> String? {
-        unsafe getenv(name).map { unsafe String(cString: $0) }
-    }
-
-    static func tokenLines(sequences: Int, length: Int) -> String {
-        var state: UInt64 = 1
-        return (0..<sequences).map { _ in
-            let ids = (0..<length).map { _ in
-                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-                return String(state >> 58)
-            }
-            return "[\(ids.joined(separator: ","))]\n"
-        }.joined()
-    }
-
-    static func run(_ arguments: [String]) throws -> Outcome {
-        let folder = try TemporaryFolder()
-        let (output, errors) = ("\(folder.path)/output", "\(folder.path)/errors")
-        var actions = unsafe posix_spawn_file_actions_t()
-        unsafe posix_spawn_file_actions_init(&actions)
-        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        unsafe posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT, 0o600)
-        unsafe posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT, 0o600)
-        var pointers = unsafe (["straightedge"] + arguments).map { unsafe strdup($0) } + [nil]
-        defer { unsafe pointers.forEach { unsafe free($0) } }
-        var child = pid_t()
-        let status = unsafe posix_spawn(&child, executablePath(), &actions, nil, &pointers, environ)
-        try #require(status == 0, "the command could not be started")
-        var ended = Int32(0)
-        while unsafe waitpid(child, &ended, 0) < 0 && errno == EINTR {}
-        // The low seven bits name the signal that ended it.
-        try #require(ended & 0x7F == 0, "the command was ended by signal \(ended & 0x7F)")
-        return Outcome(
-            exitCode: (ended >> 8) & 0xFF, output: try folder.text("output"), errors: try folder.text("errors"))
-    }
-
-    /// Beside the test bundle, which is what runs or an argument of what runs.
-    private static func executablePath() -> String {
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = unsafe readlink("/proc/self/exe", &buffer, buffer.count)
-        let runner = String(decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let candidates = [runner] + CommandLine.arguments
-        for path in candidates {
-            let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-            if unsafe access("\(folder)/straightedge", X_OK) == 0 { return "\(folder)/straightedge" }
-        }
-        return "straightedge"
-    }
-}
-
-/// A folder that goes with the test.
-private final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/straightedge-test-XXXXXX".utf8CString)
-        let isMade = unsafe mkdtemp(&template) != nil
-        try #require(isMade)
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    func write(_ text: String, to name: String) throws {
-        let file = unsafe try #require(unsafe fopen("\(path)/\(name)", "w"))
-        unsafe fputs(text, file)
-        unsafe fclose(file)
-    }
-
-    func text(_ name: String) throws -> String {
-        let file = unsafe try #require(unsafe fopen("\(path)/\(name)", "r"))
-        defer { unsafe fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 1 << 18)
-        let count = unsafe fread(&bytes, 1, bytes.count, file)
-        return String(decoding: bytes[..<count], as: UTF8.self)
-    }
-
-    var names: [String] { entries("") }
-
-    private func entries(_ folder: String) -> [String] {
-        guard let directory = unsafe opendir("\(path)/\(folder)") else { return [] }
-        defer { unsafe closedir(directory) }
-        var names: [String] = []
-        while let entry = unsafe readdir(directory) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
-
-    deinit {
-        for name in entries("out") { unsafe unlink("\(path)/out/\(name)") }
-        unsafe rmdir("\(path)/out")
-        for name in entries("") { unsafe unlink("\(path)/\(name)") }
-        unsafe rmdir(path)
     }
 }
