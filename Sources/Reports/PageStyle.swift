@@ -27,7 +27,7 @@ enum PageStyle {
         @media print { :root { --ground: #ffffff; --ink: #000000; --faint: #444444; --rule: #cccccc; --shade: #eeeeee;
           --s0: #0b5cad; --s1: #b3500f; --s2: #1a7f5a; --s3: #8a3ea8; --heat: 190, 40, 30; }
           figure, article, tr { break-inside: avoid; } .scroll { overflow: visible; } .scroll svg { min-width: 0; }
-          .scroll svg.heat { width: 100%; height: auto; } table { font-size: 0.55rem; }
+          .scroll svg.heat { height: 18rem; max-width: 100%; } h2, h3 { break-after: avoid; } table { font-size: 0.55rem; }
           .excerpt, .cell { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
         """
 
