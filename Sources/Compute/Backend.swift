@@ -21,82 +21,85 @@ package protocol Backend: Sendable {
 
     func allocate(byteCount: Int, purpose: String) throws(ComputeError) -> Storage
     /// Copies host memory into a contiguous tensor.
-    func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor)
+    func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) throws(ComputeError)
     /// Copies a contiguous tensor into host memory.
-    func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer)
-    func copy(_ source: Tensor, to destination: Tensor)
-    func fillZero(_ tensor: Tensor)
+    func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws(ComputeError)
+    func copy(_ source: Tensor, to destination: Tensor) throws(ComputeError)
+    func fillZero(_ tensor: Tensor) throws(ComputeError)
 
     // MARK: Forward pass
 
     /// Decodes `bytes`, whole blocks of `elementType`, to float32 or float64; `result` is contiguous.
-    func decode(_ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor)
+    func decode(_ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor) throws(ComputeError)
     /// result[i, :] = decoded row `rows[i]` of a table of `elementType` with `result.columns` columns.
     func gatherRows(_ table: UnsafeRawBufferPointer, elementType: ElementType, rows: [Int32], into result: Tensor)
+        throws(ComputeError)
     /// result = x / sqrt(mean(x²) + epsilon) ⊙ weight, row by row.
-    func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor)
+    func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) throws(ComputeError)
     /// result = a · b (or a · bᵀ), added to result where `accumulates`.
     func product(
         _ a: Tensor, _ b: Tensor, transposesA: Bool, transposesB: Bool, scale: Double, accumulates: Bool,
-        into result: Tensor)
+        into result: Tensor) throws(ComputeError)
     /// x += bias, row by row.
-    func addBias(_ bias: Tensor, to x: Tensor)
+    func addBias(_ bias: Tensor, to x: Tensor) throws(ComputeError)
     /// Rotates the first `2·rotation.columns` elements of every head of x (tokens, heads · headWidth) in place.
     func rotate(_ x: Tensor, cosines: Tensor, sines: Tensor, positions: [Int32], headWidth: Int, layout: RotaryLayout)
+        throws(ComputeError)
     /// Causal softmax attention over packed sequences.
     func attention(
         query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, scale: Float,
-        into result: Tensor)
+        into result: Tensor) throws(ComputeError)
     /// result = silu(gateUp[:, ..<m]) ⊙ gateUp[:, m...].
-    func gatedSiLU(_ gateUp: Tensor, into result: Tensor)
+    func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError)
     /// result = a + b.
-    func add(_ a: Tensor, _ b: Tensor, into result: Tensor)
+    func add(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError)
     /// result = a - b.
-    func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor)
+    func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError)
     /// The first row that holds a NaN or an infinity.
-    func firstNonFiniteRow(_ x: Tensor) -> Int?
+    func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int?
 
     // MARK: Moments
 
     /// Gathers the rows of x and of the target, shifted, into panels, and adds their column sums and squares.
-    func gatherPanels(_ pair: StreamPair, rows: [Int32], shifts: PanelShifts, into panels: Panels)
+    func gatherPanels(_ pair: StreamPair, rows: [Int32], shifts: PanelShifts, into panels: Panels) throws(ComputeError)
     /// gram += xᵀx (upper triangle), cross += xᵀt and targetGram += tᵀt (upper triangle) in float64; see
     /// `Device.addCrossProducts`.
     func addCrossProducts(_ panels: Panels, rowCount: Int, gram: Tensor, cross: Tensor, targetGram: Tensor?)
+        throws(ComputeError)
     /// result[i] = (‖x‖, ‖y‖, ‖y - x‖, x·y) of row i, in float64.
-    func rowStatistics(_ x: Tensor, _ y: Tensor, into result: Tensor)
+    func rowStatistics(_ x: Tensor, _ y: Tensor, into result: Tensor) throws(ComputeError)
     /// result[i] = ‖xᵢ - center‖², in float64.
-    func squaredDistances(_ x: Tensor, from center: Tensor, into result: Tensor)
+    func squaredDistances(_ x: Tensor, from center: Tensor, into result: Tensor) throws(ComputeError)
     /// Per row, with e = prediction + bias - target: (‖e‖, √Σ x²·inputWeights, √Σ e²·outputWeights).
     func predictionErrors(
         _ prediction: Tensor, bias: Tensor, target: Tensor, x: Tensor, inputWeights: Tensor, outputWeights: Tensor,
-        into result: Tensor)
+        into result: Tensor) throws(ComputeError)
 
     // MARK: Dense linear algebra in float64
 
     /// a += scale · x·yᵀ.
-    func addOuterProduct(_ x: Tensor, _ y: Tensor, scale: Double, to a: Tensor)
+    func addOuterProduct(_ x: Tensor, _ y: Tensor, scale: Double, to a: Tensor) throws(ComputeError)
     /// a[i, j] ← rows[i] · a[i, j] · columns[j]; a nil factor is 1.
-    func scale(_ a: Tensor, rows: Tensor?, columns: Tensor?)
+    func scale(_ a: Tensor, rows: Tensor?, columns: Tensor?) throws(ComputeError)
     /// a[i, i] for all i.
-    func diagonal(of a: Tensor) -> [Double]
+    func diagonal(of a: Tensor) throws(ComputeError) -> [Double]
     /// a[i, i] ← value.
-    func fillDiagonal(of a: Tensor, with value: Double)
+    func fillDiagonal(of a: Tensor, with value: Double) throws(ComputeError)
     /// Copies the upper triangle of a square matrix into its lower one.
-    func mirrorUpperTriangle(_ a: Tensor)
+    func mirrorUpperTriangle(_ a: Tensor) throws(ComputeError)
     /// Σ aᵢⱼ · bᵢⱼ.
-    func innerProduct(_ a: Tensor, _ b: Tensor) -> Double
+    func innerProduct(_ a: Tensor, _ b: Tensor) throws(ComputeError) -> Double
     /// y += scale · x, element by element.
-    func addScaled(_ x: Tensor, scale: Double, to y: Tensor)
+    func addScaled(_ x: Tensor, scale: Double, to y: Tensor) throws(ComputeError)
     /// Factors a symmetric positive definite matrix a = L·Lᵀ in place (lower triangle); returns the order of the first
     /// leading minor that is not positive definite, counted from 1, or 0.
     func choleskyFactor(_ a: Tensor) throws(ComputeError) -> Int
     /// result = aᵀ.
-    func transpose(_ a: Tensor, into result: Tensor)
+    func transpose(_ a: Tensor, into result: Tensor) throws(ComputeError)
     /// L ← L' with L'·L'ᵀ = L·Lᵀ + rowsᵀ·rows; see `Device.updateTriangularFactor`.
     func updateTriangularFactor(_ factor: Tensor, with rows: Tensor, transposesRows: Bool) throws(ComputeError)
     /// b ← L⁻¹·b, or L⁻ᵀ·b where `transposes`, with L from `choleskyFactor`.
-    func solveTriangular(_ factor: Tensor, transposes: Bool, _ b: Tensor)
+    func solveTriangular(_ factor: Tensor, transposes: Bool, _ b: Tensor) throws(ComputeError)
     /// Eigenvalues of the symmetric matrix a, ascending; a is overwritten, its row i by eigenvector i.
     func symmetricEigen(_ a: Tensor) throws(ComputeError) -> [Double]
     /// Singular values, descending; a is overwritten.
@@ -104,7 +107,7 @@ package protocol Backend: Sendable {
     /// a = left·diag(values)·right with the singular values descending; a is overwritten, left and right are contiguous.
     func singularDecomposition(_ a: Tensor, left: Tensor, right: Tensor) throws(ComputeError) -> [Double]
     /// y = a·x with the symmetric matrix a, of which the upper triangle is read.
-    func symmetricProduct(_ a: Tensor, _ x: Tensor, into y: Tensor)
+    func symmetricProduct(_ a: Tensor, _ x: Tensor, into y: Tensor) throws(ComputeError)
 }
 
 /// How the pairs of a rotary embedding lie in a head of width w.

@@ -16,7 +16,9 @@ extension Device {
                 operation: "decode", operand: "result",
                 expected: "the elements of \(bytes.byteCount) bytes of \(elementType.rawValue)", got: result.shape)
         }
-        unsafe bytes.withUnsafeBytes { unsafe backend.decode($0, elementType: elementType, into: result) }
+        try unsafe bytes.withUnsafeBytes { stored throws(ComputeError) in
+            try unsafe backend.decode(stored, elementType: elementType, into: result)
+        }
     }
 
     /// result[i, :] = decoded row `rows[i]` of a stored table: the embedding lookup.
@@ -41,8 +43,8 @@ extension Device {
         if let row = rows.first(where: { $0 < 0 || Int($0) >= rowCount }) {
             throw .index(operation: "gatherRows", index: Int(row), count: rowCount)
         }
-        unsafe table.withUnsafeBytes {
-            unsafe backend.gatherRows($0, elementType: elementType, rows: rows, into: result)
+        try unsafe table.withUnsafeBytes { stored throws(ComputeError) in
+            try unsafe backend.gatherRows(stored, elementType: elementType, rows: rows, into: result)
         }
     }
 
@@ -59,7 +61,7 @@ extension Device {
         try check(weight, "weight", rows: 1, columns: x.columns, in: "rmsNorm")
         try check(result, "result", .float32, in: "rmsNorm")
         try check(result, "result", rows: x.rows, columns: x.columns, in: "rmsNorm")
-        backend.rmsNorm(x, weight: weight, epsilon: epsilon, into: result)
+        try backend.rmsNorm(x, weight: weight, epsilon: epsilon, into: result)
     }
 
     /// result = scale · op(a) · op(b), added to what result holds where `accumulates`. Float32 or float64.
@@ -80,7 +82,7 @@ extension Device {
         try check(b, "b", rows: transposesB ? n : k, columns: transposesB ? k : n, in: "product")
         try check(result, "result", rows: m, columns: n, in: "product")
         if m == 0 || n == 0 { return }
-        backend.product(
+        try backend.product(
             a, b, transposesA: transposesA, transposesB: transposesB, scale: scale, accumulates: accumulates,
             into: result)
     }
@@ -90,7 +92,7 @@ extension Device {
         try check(x, "x", .float32, in: "addBias")
         try check(bias, "bias", .float32, in: "addBias")
         try check(bias, "bias", rows: 1, columns: x.columns, in: "addBias")
-        backend.addBias(bias, to: x)
+        try backend.addBias(bias, to: x)
     }
 
     /// Rotary position embedding in place (Su et al. 2021).
@@ -116,7 +118,7 @@ extension Device {
         if let position = positions.first(where: { $0 < 0 || Int($0) >= cosines.rows }) {
             throw .index(operation: "rotate", index: Int(position), count: cosines.rows)
         }
-        backend.rotate(
+        try backend.rotate(
             x, cosines: cosines, sines: sines, positions: positions, headWidth: headWidth, layout: layout)
     }
 
@@ -147,7 +149,7 @@ extension Device {
             try check(tensor, operand, .float32, in: "attention")
             try check(tensor, operand, rows: query.rows, columns: headCount * heads.width, in: "attention")
         }
-        backend.attention(
+        try backend.attention(
             query: query, key: key, value: value, lengths: lengths, heads: heads, scale: scale, into: result)
     }
 
@@ -160,7 +162,7 @@ extension Device {
         try check(gateUp, "gateUp", .float32, in: "gatedSiLU")
         try check(result, "result", .float32, in: "gatedSiLU")
         try check(gateUp, "gateUp", rows: result.rows, columns: 2 * result.columns, in: "gatedSiLU")
-        backend.gatedSiLU(gateUp, into: result)
+        try backend.gatedSiLU(gateUp, into: result)
     }
 
     /// result = a + b, all (tokens, width); result may be a or b.
@@ -169,7 +171,7 @@ extension Device {
             try check(tensor, operand, .float32, in: "add")
             try check(tensor, operand, rows: a.rows, columns: a.columns, in: "add")
         }
-        backend.add(a, b, into: result)
+        try backend.add(a, b, into: result)
     }
 
     /// result = a - b, all (tokens, width); result may be a or b.
@@ -178,12 +180,12 @@ extension Device {
             try check(tensor, operand, .float32, in: "subtract")
             try check(tensor, operand, rows: a.rows, columns: a.columns, in: "subtract")
         }
-        backend.subtract(a, b, into: result)
+        try backend.subtract(a, b, into: result)
     }
 
     /// The first row of x, float32 or float64, that holds a NaN or an infinity, or nil.
     public func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int? {
         try checkFloatingPoint(x, "x", in: "firstNonFiniteRow")
-        return backend.firstNonFiniteRow(x)
+        return try backend.firstNonFiniteRow(x)
     }
 }

@@ -10,7 +10,7 @@ extension Device {
         try check(y, "y", rows: x.rows, columns: x.columns, in: "addScaled")
         try checkContiguous(x, "x", in: "addScaled")
         try checkContiguous(y, "y", in: "addScaled")
-        backend.addScaled(x, scale: scale, to: y)
+        try backend.addScaled(x, scale: scale, to: y)
     }
 
     /// a += scale · x·yᵀ.
@@ -25,7 +25,7 @@ extension Device {
             try check(tensor, operand, .float64, in: "addOuterProduct")
             try check(tensor, operand, rows: 1, columns: count, in: "addOuterProduct")
         }
-        backend.addOuterProduct(x, y, scale: scale, to: a)
+        try backend.addOuterProduct(x, y, scale: scale, to: a)
     }
 
     /// a[i, j] ← rows[i] · a[i, j] · columns[j].
@@ -41,25 +41,25 @@ extension Device {
             try check(tensor, operand, .float64, in: "scale")
             try check(tensor, operand, rows: 1, columns: count, in: "scale")
         }
-        backend.scale(a, rows: rows, columns: columns)
+        try backend.scale(a, rows: rows, columns: columns)
     }
 
     /// The elements a[i, i] of a square matrix.
     public func diagonal(of a: Tensor) throws(ComputeError) -> [Double] {
         try checkSquare(a, "a", in: "diagonal")
-        return backend.diagonal(of: a)
+        return try backend.diagonal(of: a)
     }
 
     /// a[i, i] ← value, for a square matrix.
     public func fillDiagonal(of a: Tensor, with value: Double) throws(ComputeError) {
         try checkSquare(a, "a", in: "fillDiagonal")
-        backend.fillDiagonal(of: a, with: value)
+        try backend.fillDiagonal(of: a, with: value)
     }
 
     /// Copies the upper triangle of a square matrix into its lower one.
     public func mirrorUpperTriangle(_ a: Tensor) throws(ComputeError) {
         try checkSquare(a, "a", in: "mirrorUpperTriangle")
-        backend.mirrorUpperTriangle(a)
+        try backend.mirrorUpperTriangle(a)
     }
 
     /// The Frobenius inner product Σ aᵢⱼ · bᵢⱼ of two contiguous tensors of the same shape.
@@ -69,7 +69,7 @@ extension Device {
             try check(tensor, operand, rows: a.rows, columns: a.columns, in: "innerProduct")
             try checkContiguous(tensor, operand, in: "innerProduct")
         }
-        return backend.innerProduct(a, b)
+        return try backend.innerProduct(a, b)
     }
 
     /// Factors a symmetric positive definite matrix a = L·Lᵀ in place.
@@ -90,7 +90,7 @@ extension Device {
         try check(a, "a", .float64, in: "transpose")
         try check(result, "result", .float64, in: "transpose")
         try check(result, "result", rows: a.columns, columns: a.rows, in: "transpose")
-        backend.transpose(a, into: result)
+        try backend.transpose(a, into: result)
     }
 
     /// Takes more rows into a triangular factor: L becomes L' with L'·L'ᵀ = L·Lᵀ + rowsᵀ·rows.
@@ -125,7 +125,7 @@ extension Device {
         try checkSquare(factor, "factor", in: "solveTriangular")
         try check(b, "b", .float64, in: "solveTriangular")
         try check(b, "b", rows: factor.rows, in: "solveTriangular")
-        backend.solveTriangular(factor, transposes: transposes, b)
+        try backend.solveTriangular(factor, transposes: transposes, b)
     }
 
     /// Eigenvalues of a symmetric matrix, ascending.
@@ -173,7 +173,7 @@ extension Device {
             try check(tensor, operand, .float64, in: "symmetricProduct")
             try check(tensor, operand, rows: 1, columns: a.rows, in: "symmetricProduct")
         }
-        backend.symmetricProduct(a, x, into: y)
+        try backend.symmetricProduct(a, x, into: y)
     }
 
     private func checkSquare(_ a: Tensor, _ operand: String, in operation: String) throws(ComputeError) {

@@ -35,7 +35,7 @@ extension Device {
             throw .index(operation: operation, index: Int(row), count: pair.x.rows)
         }
         if rows.isEmpty { return }
-        backend.gatherPanels(pair, rows: rows, shifts: shifts, into: panels)
+        try backend.gatherPanels(pair, rows: rows, shifts: shifts, into: panels)
     }
 
     /// gram += xᵀx, cross += xᵀt and targetGram += tᵀt over the first `rowCount` rows of the panels.
@@ -63,7 +63,7 @@ extension Device {
             try check(tensor, operand, rows: rows, columns: columns, in: "addCrossProducts")
         }
         if rowCount == 0 { return }
-        backend.addCrossProducts(panels, rowCount: rowCount, gram: gram, cross: cross, targetGram: targetGram)
+        try backend.addCrossProducts(panels, rowCount: rowCount, gram: gram, cross: cross, targetGram: targetGram)
     }
 
     /// Rows whose float32 product is formed before it is added in float64.
@@ -80,7 +80,7 @@ extension Device {
         try check(y, "y", rows: x.rows, columns: x.columns, in: "rowStatistics")
         try check(result, "result", .float64, in: "rowStatistics")
         try check(result, "result", rows: x.rows, columns: 4, in: "rowStatistics")
-        backend.rowStatistics(x, y, into: result)
+        try backend.rowStatistics(x, y, into: result)
     }
 
     /// Per row: result[i] = ‖xᵢ - center‖², computed in float64.
@@ -96,7 +96,7 @@ extension Device {
         try check(center, "center", rows: 1, columns: x.columns, in: operation)
         try check(result, "result", .float64, in: operation)
         try check(result, "result", rows: 1, columns: x.rows, in: operation)
-        backend.squaredDistances(x, from: center, into: result)
+        try backend.squaredDistances(x, from: center, into: result)
     }
 
     /// Per token, with e = predictionᵢ + bias - targetᵢ: result[i] = (‖e‖, √Σⱼ xᵢⱼ²·inputWeightsⱼ,
@@ -131,7 +131,7 @@ extension Device {
         }
         try check(result, "result", .float64, in: operation)
         try check(result, "result", rows: prediction.rows, columns: 3, in: operation)
-        backend.predictionErrors(
+        try backend.predictionErrors(
             prediction, bias: bias, target: target, x: x, inputWeights: inputWeights, outputWeights: outputWeights,
             into: result)
     }

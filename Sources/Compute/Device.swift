@@ -1,7 +1,7 @@
 import Synchronization
 public import Tensors
 
-/// Where tensors live and arithmetic happens: the checked front of a backend.
+/// Where tensors live and arithmetic happens: the checked front of a try backend.
 ///
 /// Every operation checks shapes, element types and owners once and throws `ComputeError`; what is behind it trusts.
 /// A device is always an argument, never a default.
@@ -83,7 +83,7 @@ extension Device {
         -> Tensor
     {
         let tensor = try makeTensor(shape, elementType, for: purpose)
-        backend.fillZero(tensor)
+        try backend.fillZero(tensor)
         return tensor
     }
 
@@ -104,7 +104,7 @@ extension Device {
             throw .shape(operation: "makeTensor", operand: purpose, expected: "\(values.count) elements", got: shape)
         }
         let tensor = try makeTensor(shape, elementType, for: purpose)
-        unsafe values.withUnsafeBytes { unsafe backend.write($0, to: tensor) }
+        try write(unsafe values.span.bytes, to: tensor)
         return tensor
     }
 
@@ -137,18 +137,15 @@ extension Device {
         of tensor: Tensor, _ elementType: ElementType, zero: Element
     ) throws(ComputeError) -> [Element] {
         try check(tensor, "tensor", elementType, in: "read")
+        var packed = tensor
+        if !tensor.isContiguous {
+            packed = try makeTensor(tensor.shape, elementType, for: "elements to be read")
+            try backend.copy(tensor, to: packed)
+        }
         var values = [Element](repeating: zero, count: tensor.shape.count)
-        if tensor.isContiguous {
-            unsafe values.withUnsafeMutableBytes { unsafe backend.read(tensor, into: $0) }
-            return values
-        }
-        let stride = tensor.columns * MemoryLayout<Element>.stride
-        unsafe values.withUnsafeMutableBytes { bytes in
-            for row in 0..<tensor.rows {
-                unsafe backend.read(
-                    tensor.rows(row..<row + 1), into: .init(rebasing: bytes[row * stride..<(row + 1) * stride]))
-            }
-        }
+        var span = values.mutableSpan
+        var bytes = unsafe span.mutableBytes
+        try read(packed, into: &bytes)
         return values
     }
 
@@ -158,7 +155,7 @@ extension Device {
         guard tensor.isContiguous, bytes.byteCount == tensor.elementType.byteCount(of: tensor.shape.count) else {
             throw .shape(operation: "write", operand: "tensor", expected: "\(bytes.byteCount) bytes", got: tensor.shape)
         }
-        unsafe bytes.withUnsafeBytes { unsafe backend.write($0, to: tensor) }
+        try unsafe bytes.withUnsafeBytes { source throws(ComputeError) in try unsafe backend.write(source, to: tensor) }
     }
 
     /// Overwrites a contiguous float64 tensor with as many values.
@@ -167,7 +164,7 @@ extension Device {
         guard tensor.isContiguous, values.count == tensor.shape.count else {
             throw .shape(operation: "write", operand: "tensor", expected: "\(values.count) elements", got: tensor.shape)
         }
-        unsafe values.withUnsafeBytes { unsafe backend.write($0, to: tensor) }
+        try write(unsafe values.span.bytes, to: tensor)
     }
 
     /// Copies the bytes of a contiguous tensor into host memory of the same count.
@@ -176,7 +173,9 @@ extension Device {
         guard tensor.isContiguous, bytes.byteCount == tensor.elementType.byteCount(of: tensor.shape.count) else {
             throw .shape(operation: "read", operand: "tensor", expected: "\(bytes.byteCount) bytes", got: tensor.shape)
         }
-        unsafe bytes.withUnsafeMutableBytes { unsafe backend.read(tensor, into: $0) }
+        try unsafe bytes.withUnsafeMutableBytes { destination throws(ComputeError) in
+            try unsafe backend.read(tensor, into: destination)
+        }
     }
 
     /// Copies a tensor to one of the same shape and element type.
@@ -184,12 +183,12 @@ extension Device {
         try check(source, "source", nil, in: "copy")
         try check(destination, "destination", source.elementType, in: "copy")
         try check(destination, "destination", rows: source.rows, columns: source.columns, in: "copy")
-        backend.copy(source, to: destination)
+        try backend.copy(source, to: destination)
     }
 
     public func fillZero(_ tensor: Tensor) throws(ComputeError) {
         try check(tensor, "tensor", nil, in: "fillZero")
-        backend.fillZero(tensor)
+        try backend.fillZero(tensor)
     }
 }
 
