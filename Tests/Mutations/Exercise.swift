@@ -1,4 +1,5 @@
 import Compute
+import Linearity
 import Transformers
 
 /// What came of giving one case to the product: whether it was refused, and whether that is itself a finding.
@@ -39,8 +40,11 @@ struct Exercise {
             complain(
                 "a message with the control character U+\(String(scalar.value, radix: 16)): \(message.prefix(300))")
         }
-        if case TransformerError.compute(.outOfMemory(let byteCount, let purpose)) = error {
+        switch error {
+        case TransformerError.compute(.outOfMemory(let byteCount, let purpose)),
+            LinearityError.compute(.outOfMemory(let byteCount, let purpose)):
             complain("\(byteCount) bytes were asked for, for \(purpose)")
+        default: break
         }
     }
 }

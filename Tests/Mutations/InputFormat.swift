@@ -16,6 +16,7 @@ protocol InputFormat: Sendable {
 enum InputFormats {
     static let all: [any InputFormat] = [
         GGUFFormat(), SafetensorsFormat(), JSONFormat(), FolderFormat(), TokenizerFormat(), ProfileFormat(),
+        NumPyFormat(),
     ]
 
     static var names: [String] { all.map(\.name) }

@@ -19,6 +19,14 @@ struct SafetensorsDocument {
         }
     }
 
+    /// A matrix in any type that is read, as the only tensor.
+    init(_ matrix: MatrixNumbers, _ random: inout RandomSource) {
+        let type = random.pick(MatrixNumbers.ElementType.allCases)
+        data = matrix.bytes(type)
+        let entry = Self.entry(type.safetensorsName, [matrix.rowCount, matrix.width], 0, data.count)
+        header = .object([(JSONTree.string("words"), entry)])
+    }
+
     var bytes: [UInt8] {
         var text = header.bytes
         // As its writers do, so that the data is aligned.
