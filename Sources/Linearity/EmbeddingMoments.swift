@@ -78,8 +78,8 @@ struct CentredRowMeter: Sendable {
 }
 
 extension EmbeddingRows {
-    /// Which of B = Y - X and Y is the smaller on a sample of rows: the other is derived from it, and would lose digits
-    /// the other way round. Y where there is no B.
+    /// Which of B = Y - X and Y varies less on a sample of rows: the other is derived from it, and would lose digits the
+    /// other way round. Y where there is no B, or B lies so far from zero that Y is lost in its rounding.
     func target(_ survey: EmbeddingSurvey) throws(ComputeError) -> MomentTarget {
         guard hasEqualWidths else { return .output }
         let (runCount, runRowCount) = (min(16, count), 32)
@@ -87,15 +87,24 @@ extension EmbeddingRows {
         let workspace = try PanelWorkspace(
             device: device, capacity: runRowCount, width: x.columnCount, precision: .float64)
         var squares: [MomentTarget: Double] = [:]
+        var sampleCount = 0
         for run in 0..<runCount {
             let begin = run * count / runCount
             let panel = try read(begin..<min(begin + runRowCount, count), into: staging)
+            sampleCount += panel.x.rows
             for target in [MomentTarget.contribution, .output] {
                 let sums = try workspace.columnSums(
                     StreamPair(x: panel.x, y: panel.y, target: target), about: survey.shifts(target, self))
                 squares[target, default: 0] += sums.targetSquares.reduce(0, +)
             }
         }
-        return squares[.contribution, default: 0] < squares[.output, default: 0] ? .contribution : .output
+        let (contribution, output) = (squares[.contribution, default: 0], squares[.output, default: 0])
+        let meanSquares = zip(survey.meanX, survey.meanY).reduce(0) { $0 + ($1.1 - $1.0) * ($1.1 - $1.0) }
+        // The difference is rounded, to float64, before its mean is taken off.
+        let loss = Double.ulpOfOne * Double.ulpOfOne * Double(sampleCount) * meanSquares
+        return contribution < output && loss <= EmbeddingRows.allowedLoss * output ? .contribution : .output
     }
+
+    /// Of the squares of Y_c, to the rounding of Y - X.
+    private static let allowedLoss = 1e-17
 }

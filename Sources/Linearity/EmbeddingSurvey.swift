@@ -71,8 +71,12 @@ private struct Surveyor {
     private let rows: EmbeddingRows
     /// The first row: near enough to all others that sums of differences lose little.
     private let origin: PanelShifts
+    /// The same in plain numbers.
+    private let first: (x: [Double], y: [Double])
     private var sumsX: [Double]
     private var sumsY: [Double]
+    private var variesX: [Bool]
+    private var variesY: [Bool]
     private var statistics: TokenStatistics?
     private var normSum = 0.0
 
@@ -83,8 +87,11 @@ private struct Surveyor {
         try rows.read(0..<1, of: rows.y, into: first.y)
         origin = PanelShifts(
             x: first.x.reshaped([rows.x.columnCount]), target: first.y.reshaped([rows.y.columnCount]))
+        self.first = (try rows.device.numbers(of: first.x), try rows.device.numbers(of: first.y))
         sumsX = [Double](repeating: 0, count: rows.x.columnCount)
         sumsY = [Double](repeating: 0, count: rows.y.columnCount)
+        variesX = sumsX.map { _ in false }
+        variesY = sumsY.map { _ in false }
         if rows.hasEqualWidths {
             statistics = TokenStatistics()
             statistics?.reserveCapacity(rows.count)
@@ -96,20 +103,27 @@ private struct Surveyor {
         var y: [Double]
         /// As `Device.rowStatistics` gives them, or ‖x‖² alone.
         var rows: [Double]
+        /// Columns that differ from the first row; nil where that was not looked at.
+        var variesX: [Bool]?
+        var variesY: [Bool]?
     }
 
     mutating func add(_ range: Range<Int>) throws(LinearityError) {
         let (rows, origin) = (rows, origin)
+        // Sums of differences may be 0 where these are not. Mostly the first rows tell all.
+        let unknown = (x: variesX.contains(false) ? first.x : nil, y: variesY.contains(false) ? first.y : nil)
         let runs = rows.runs(of: range)
         let found = Mutex([RunSums?](repeating: nil, count: runs.count))
         try rows.device.concurrently(runs.count) { task, _ throws(LinearityError) in
-            let sums = try Surveyor.look(at: runs[task], rows, origin)
+            let sums = try Surveyor.look(at: runs[task], rows, origin, first: unknown)
             found.withLock { $0[task] = sums }
         }
         for sums in found.withLock({ $0 }) {
             guard let sums else { continue }
             for i in sumsX.indices { sumsX[i] += sums.x[i] }
             for i in sumsY.indices { sumsY[i] += sums.y[i] }
+            if let varies = sums.variesX { for i in varies.indices where varies[i] { variesX[i] = true } }
+            if let varies = sums.variesY { for i in varies.indices where varies[i] { variesY[i] = true } }
             if statistics == nil {
                 for square in sums.rows { normSum += square.squareRoot() }
             } else {
@@ -122,7 +136,7 @@ private struct Surveyor {
     }
 
     private static func look(
-        at range: Range<Int>, _ rows: EmbeddingRows, _ origin: PanelShifts
+        at range: Range<Int>, _ rows: EmbeddingRows, _ origin: PanelShifts, first: (x: [Double]?, y: [Double]?)
     ) throws(LinearityError) -> RunSums {
         let (device, widths) = (rows.device, (x: rows.x.columnCount, y: rows.y.columnCount))
         let staging = try comparing { () throws(ComputeError) in
@@ -135,6 +149,8 @@ private struct Surveyor {
             try checkFinite(tensor, matrix, firstRow: range.lowerBound, device)
         }
         return try comparing { () throws(ComputeError) in
+            let variesX = try first.x.map { row throws(ComputeError) in try varyingColumns(staging.x, row, device) }
+            let variesY = try first.y.map { row throws(ComputeError) in try varyingColumns(staging.y, row, device) }
             let workspace = try PanelWorkspace(
                 device: device, capacity: range.count, width: widths.x, targetWidth: widths.y, precision: .float64)
             let sums = try workspace.columnSums(StreamPair(x: staging.x, y: staging.y, target: .output), about: origin)
@@ -147,8 +163,20 @@ private struct Surveyor {
                 let zero = try device.makeZeros([widths.x], .float64, for: "an origin")
                 try device.squaredDistances(staging.x, from: zero, into: values)
             }
-            return RunSums(x: sums.x, y: sums.target, rows: try device.doubles(of: values))
+            return RunSums(
+                x: sums.x, y: sums.target, rows: try device.doubles(of: values), variesX: variesX, variesY: variesY)
         }
+    }
+
+    private static func varyingColumns(
+        _ tensor: Tensor, _ first: [Double], _ device: Device
+    ) throws(ComputeError) -> [Bool] {
+        let elements = try device.numbers(of: tensor)
+        var varies = first.map { _ in false }
+        for begin in stride(from: 0, to: elements.count, by: first.count) {
+            for column in first.indices where elements[begin + column] != first[column] { varies[column] = true }
+        }
+        return varies
     }
 
     private static func checkFinite(
@@ -173,9 +201,7 @@ private struct Surveyor {
             var survey = EmbeddingSurvey(
                 meanX: zip(try rows.device.numbers(of: origin.x), sumsX).map { $0 + $1 / count },
                 meanY: zip(try rows.device.numbers(of: origin.target), sumsY).map { $0 + $1 / count })
-            // The differences from the first row are exactly 0 where nothing varies.
-            survey.variesX = sumsX.map { $0 != 0 }
-            survey.variesY = sumsY.map { $0 != 0 }
+            (survey.variesX, survey.variesY) = (variesX, variesY)
             survey.statistics = statistics
             survey.normMean = normSum / count
             return survey

@@ -28,6 +28,28 @@ struct MutationsTests {
         }
     }
 
+    @Test("pairs of matrices come in every type, byte order, order and version, and are compared")
+    func matrices() throws {
+        var text = ""
+        for seed in UInt64(0)..<200 {
+            var random = RandomSource(seed: seed)
+            let files = NumPyFormat().base(&random)
+            for name in files.names { text += name + String(decoding: files[name]?.prefix(160) ?? [], as: UTF8.self) }
+        }
+        for type in ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "<V2", "\"F16\"", "\"F32\"", "\"F64\"", "\"BF16\""] {
+            #expect(text.contains(type), "\(type)")
+        }
+        for part in ["True", "False", "NUMPY\u{1}\0", "NUMPY\u{2}\0", "NUMPY\u{3}\0", "x.safetensors", "y.safetensors"]
+        {
+            #expect(text.contains(part), "\(part)")
+        }
+        // A third and more of the mutations are pairs still, so that more than headers is tried.
+        let outcome = try Program.run(["--format", "npy", "--count", "400", "--seed", "1", "--quiet"])
+        let words = outcome.output.split(separator: " ")
+        let place = try #require(words.firstIndex(of: "read"))
+        #expect(Int(words[place - 1]) ?? 0 > 100, "\(outcome.output)")
+    }
+
     @Test("a seed makes the same files each time, and other seeds make others", arguments: InputFormats.all.indices)
     func seeds(format: Int) {
         let format = InputFormats.all[format]
