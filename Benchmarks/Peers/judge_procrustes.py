@@ -10,7 +10,7 @@ digits, where the condition number is 1e12), anew without each fold, Procrustes 
 A figure passes where it differs by at most (gram, svd)
 
     1e-6, 1e-9   scores (of the value, where that is beyond 1), Procrustes, CKA
-    1e-3, 1e-3   of the value, the condition number (1e-3 is 1 + its relative rounding, at 1e12)
+    1e-3, 1e-3   of the value, the condition number (rounding X's elements moves one of 1e12 by 1e-4)
     1e-5, 1e-8   of Y's norm, X through the map and the bias; and through rotation, scale and offset
     0            the rank, and which figures are null
 
@@ -54,9 +54,11 @@ LARGE_PEAK = 10**9
 
 
 class Case:
-    def __init__(self, name, x, y, order="C", exact=False, ill=False, bfloat16=False):
-        self.name, self.order, self.bfloat16 = name, order, bfloat16
-        self.exact, self.ill = exact, ill
+    """`exact`: ill-conditioned, judged in 80 digits; gram has to warn. `allowed`: tolerances of the svd method."""
+
+    def __init__(self, name, x, y, order="C", exact=False, allowed=None, bfloat16=False):
+        self.name, self.order, self.exact, self.bfloat16 = name, order, exact, bfloat16
+        self.allowed = allowed or TOLERANCES["svd"]
         self.x, self.y = (truncated(x), truncated(y)) if bfloat16 else (x, y)
 
 
@@ -107,18 +109,20 @@ def shaped_cases(random):
         yield Case(f"offset_{distance:.0e}", far, y.astype(np.float32))
         yield Case(f"offset_of_both_{distance:.0e}", far, (far + 0.1 * y).astype(np.float32))
         yield Case(f"offset_of_x_near_{distance:.0e}", far, (0.9 * x + 0.01 * y).astype(np.float32))
-    yield Case("offset_of_x_far", x + 1e14, 0.9 * (x + 1e14 - 1e14) + 0.01 * y)
+    yield Case("offset_of_x_near_float64", x + 1e7, 0.9 * x + 0.01 * y)
 
 
 def ill_conditioned_cases(random):
-    """One direction is 1e12 times as weak as the others. The residual is small: what it is to float64 rounding errors of X
-    grows as the residual times the condition number."""
+    """One direction is 1e12 times as weak as the others. Where Y hangs on it, rounding the elements of X moves Y's image
+    by ε·1e12 of itself, and no algorithm in float64 finds scores better than the square of that, 5e-8."""
     left, _ = np.linalg.qr(random.standard_normal((300, 7)))
     left = np.linalg.qr(left - left.mean(0))[0][:, :6]
     right, _ = np.linalg.qr(random.standard_normal((6, 6)))
     x = left * np.array([1, 0.8, 0.6, 0.4, 0.2, 1e-12]) @ right
+    yield Case("condition_1e12", x, noisy_image(x, 6, 1e-5, random), exact=True)
     y = left @ random.standard_normal((6, 6)) + 1e-5 * random.standard_normal((300, 6))
-    yield Case("condition_1e12", x, y, exact=True, ill=True)
+    allowed = {"score": 1e-7, "condition": 1e-3, "map": 1e-3}
+    yield Case("condition_1e12_weak_direction", x, y, exact=True, allowed=allowed)
 
 
 def wide_cases(random):
@@ -342,11 +346,11 @@ def judge(case, straightedge, method):
     want, fit = reference(case, figures["rank_cutoff"], method)
     errors, problems = compare(figures, want)
     errors |= compare_maps(case, maps, fit, want)
-    if case.ill and method == "gram" and ("cut-off" not in warnings or f"{figures['rank_cutoff']}" not in warnings):
+    if case.exact and method == "gram" and ("cut-off" not in warnings or f"{figures['rank_cutoff']}" not in warnings):
         problems.append("no warning says the cut-off")
     if case.name == "reflection" and np.linalg.det(maps["rotation"]) > 0:
         problems.append("the reflection is none")
-    return say(f"{case.name} {method}", errors, problems, TOLERANCES[method])
+    return say(f"{case.name} {method}", errors, problems, case.allowed if method == "svd" else TOLERANCES[method])
 
 
 def say(name, errors, problems, tolerances):
