@@ -31,7 +31,7 @@ struct NumPyFormat: InputFormat {
         }
         for case let matrix? in matrices { Self.read(matrix, &exercise) }
         guard let x = matrices[0], let y = matrices[1] else { return }
-        Self.compare(x, y, &exercise)
+        for method in EmbeddingComparison.Method.allCases { Self.compare(x, y, method, &exercise) }
     }
 
     // MARK: Files
@@ -84,9 +84,12 @@ struct NumPyFormat: InputFormat {
         }
     }
 
-    private static func compare(_ x: StoredMatrix, _ y: StoredMatrix, _ exercise: inout Exercise) {
+    private static func compare(
+        _ x: StoredMatrix, _ y: StoredMatrix, _ method: EmbeddingComparison.Method, _ exercise: inout Exercise
+    ) {
         let device = Device.host(laneCount: 1)
         var settings = EmbeddingComparison.Settings()
+        settings.method = method
         settings.foldCount = 2
         settings.keepsMap = true
         // What the files justify, less what is taken besides: the plan of the comparison has to hold.
@@ -96,7 +99,7 @@ struct NumPyFormat: InputFormat {
             try EmbeddingComparison(x: x, y: y, device: device, settings: settings).run()
         }
         guard let result else { return }
-        check(result, &exercise)
+        check(result, method, &exercise)
         let report = EmbeddingReport(
             x: x, y: y, settings: settings, result: result,
             run: .init(
@@ -107,7 +110,9 @@ struct NumPyFormat: InputFormat {
     }
 
     /// What holds whatever the numbers are.
-    private static func check(_ result: EmbeddingComparison.Result, _ exercise: inout Exercise) {
+    private static func check(
+        _ result: EmbeddingComparison.Result, _ method: EmbeddingComparison.Method, _ exercise: inout Exercise
+    ) {
         let figures = result.figures
         let shares: [(name: String, figure: Figure)] = [
             ("linearity", figures.linearity), ("orthogonal Procrustes", figures.orthogonalProcrustes),
@@ -115,11 +120,13 @@ struct NumPyFormat: InputFormat {
         ]
         for (name, figure) in shares {
             if let value = figure.value, !(-1e-6...1 + 1e-6).contains(value) {
-                exercise.complain("\(name) is \(value), and lies between 0 and 1 by its definition")
+                exercise.complain("\(method.rawValue): \(name) is \(value), and lies between 0 and 1 by its definition")
             }
         }
         guard let map = result.map else { return }
         let numbers = map.map + map.bias + (map.orthogonal.map { $0.rotation + [$0.scale] + $0.offset } ?? [])
-        if let number = numbers.first(where: { !$0.isFinite }) { exercise.complain("a map has the number \(number)") }
+        if let number = numbers.first(where: { !$0.isFinite }) {
+            exercise.complain("\(method.rawValue): a map has the number \(number)")
+        }
     }
 }
