@@ -1,0 +1,290 @@
+#include "device_memory.h"
+
+#include "failure.h"
+#include "lane.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace emulation::device_memory {
+
+namespace {
+
+constexpr std::size_t alignment = 256; // cudaMalloc's
+constexpr unsigned char guardByte = 0xa5;
+constexpr unsigned char poisonByte = 0xff; // NaN in every floating-point type
+
+struct Allocation {
+    std::size_t byteCount;
+    std::size_t number;
+    std::size_t guardByteCount;
+    std::size_t blockByteCount; // with guards and padding
+
+    char *block(char *address) const { return address - guardByteCount; }
+    // What lies behind the last byte is guard up to the block's end.
+    std::size_t trailingByteCount() const { return blockByteCount - guardByteCount - byteCount; }
+};
+
+constexpr std::size_t arenaByteCount = std::size_t(1) << 36; // of addresses, not of memory
+Limits current;
+char *arena = nullptr;
+std::size_t usedEnd = 0; // offset behind the last block ever used
+// Never destroyed: see lock_device.
+auto &allocations = *new std::map<char *, Allocation>;
+auto &holes = *new std::map<std::size_t, std::size_t>; // offset, length: freed blocks
+int accessDepth = 0;
+std::size_t liveByteCount = 0, peakByteCount = 0, madeCount = 0;
+
+struct sigaction formerSegv, formerBus;
+
+std::size_t rounded_up(std::size_t value, std::size_t unit) { return (value + unit - 1) / unit * unit; }
+
+void write_text(const char *text) {
+    const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
+    (void)written;
+}
+
+void write_number(std::uintptr_t value, unsigned base) {
+    char digits[24];
+    char *digit = digits + sizeof digits - 1;
+    *digit = 0;
+    do {
+        *--digit = "0123456789abcdef"[value % base];
+    } while ((value /= base) != 0);
+    write_text(digit);
+}
+
+void describe_address(char *address) {
+    auto next = allocations.upper_bound(address);
+    if (next == allocations.begin()) {
+        write_text(", in no allocation");
+        return;
+    }
+    --next;
+    write_text(address < next->first + next->second.byteCount ? ", in allocation " : ", behind allocation ");
+    write_number(next->second.number, 10);
+    write_text(" of ");
+    write_number(next->second.byteCount, 10);
+    write_text(" bytes, offset ");
+    write_number(std::uintptr_t(address - next->first), 10);
+}
+
+// Says what the address is, then lets the fault take its usual course. Only async-signal-safe calls.
+void explain_fault(int signal, siginfo_t *info, void *) {
+    char *address = static_cast<char *>(info->si_addr);
+    if (is_device_address(address) && current_lane == nullptr) {
+        write_text("emulation: host dereference of device memory at 0x");
+        write_number(std::uintptr_t(address), 16);
+        describe_address(address);
+        write_text("; copy with cudaMemcpy, or touch it in a kernel\n");
+    } else if (current_lane != nullptr) {
+        write_text("emulation: a kernel touched 0x");
+        write_number(std::uintptr_t(address), 16);
+        write_text(", which is not its memory (or its stack overflowed), in block ");
+        write_number(current_lane->block.x, 10);
+        write_text(", ");
+        write_number(current_lane->block.y, 10);
+        write_text(", ");
+        write_number(current_lane->block.z, 10);
+        write_text(", lane ");
+        write_number(current_lane->thread.x, 10);
+        write_text(", ");
+        write_number(current_lane->thread.y, 10);
+        write_text(", ");
+        write_number(current_lane->thread.z, 10);
+        write_text("\n");
+    }
+    // The instruction faults again on return, under the former handler.
+    sigaction(signal, signal == SIGBUS ? &formerBus : &formerSegv, nullptr);
+}
+
+void install_fault_handler() {
+    struct sigaction action {};
+    action.sa_sigaction = explain_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGSEGV, &action, &formerSegv);
+    sigaction(SIGBUS, &action, &formerBus);
+}
+
+bool reserve_arena() {
+    if (arena != nullptr) return true;
+    void *range = mmap(nullptr, arenaByteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (range == MAP_FAILED) return false;
+    arena = static_cast<char *>(range);
+    install_fault_handler();
+    return true;
+}
+
+void set_protection(int protection) {
+    if (arena == nullptr || usedEnd == 0) return;
+    if (mprotect(arena, rounded_up(usedEnd, std::size_t(sysconf(_SC_PAGESIZE))), protection) != 0) {
+        write_text("emulation: mprotect of device memory failed; is the limit of mappings reached?\n");
+        std::abort();
+    }
+}
+
+// The offset of a block of that length: the first hole that holds it, or fresh addresses.
+std::size_t take_block(std::size_t byteCount) {
+    for (auto hole = holes.begin(); hole != holes.end(); ++hole) {
+        if (hole->second < byteCount) continue;
+        const std::size_t offset = hole->first, rest = hole->second - byteCount;
+        holes.erase(hole);
+        if (rest != 0) holes[offset + byteCount] = rest;
+        return offset;
+    }
+    const std::size_t offset = usedEnd;
+    usedEnd += byteCount;
+    // The fresh pages take on the state of the others.
+    if (accessDepth > 0 || current.isOpen) set_protection(PROT_READ | PROT_WRITE);
+    return offset;
+}
+
+void give_block(std::size_t offset, std::size_t byteCount) {
+    auto next = holes.lower_bound(offset);
+    if (next != holes.end() && offset + byteCount == next->first) {
+        byteCount += next->second;
+        next = holes.erase(next);
+    }
+    if (next != holes.begin()) {
+        auto former = std::prev(next);
+        if (former->first + former->second == offset) {
+            former->second += byteCount;
+            return;
+        }
+    }
+    holes[offset] = byteCount;
+}
+
+} // namespace
+
+void set_limits(const Limits &limits) {
+    if (limits.isOpen != current.isOpen && accessDepth == 0) {
+        set_protection(limits.isOpen ? PROT_READ | PROT_WRITE : PROT_NONE);
+    }
+    current = limits;
+}
+
+const Limits &limits() { return current; }
+
+Access::Access() {
+    if (accessDepth++ == 0 && !current.isOpen) set_protection(PROT_READ | PROT_WRITE);
+}
+
+Access::~Access() {
+    if (--accessDepth == 0 && !current.isOpen) set_protection(PROT_NONE);
+}
+
+void *allocate(std::size_t byteCount) {
+    if (byteCount > current.totalByteCount || liveByteCount > current.totalByteCount - byteCount) return nullptr;
+    if (!reserve_arena()) return nullptr;
+    Allocation allocation{byteCount, ++madeCount, current.guardByteCount, 0};
+    allocation.blockByteCount = rounded_up(byteCount, alignment) + 2 * current.guardByteCount;
+    if (usedEnd + allocation.blockByteCount > arenaByteCount) return nullptr;
+    const Access access;
+    char *block = arena + take_block(allocation.blockByteCount);
+    char *address = block + allocation.guardByteCount;
+    std::memset(block, guardByte, allocation.guardByteCount);
+    std::memset(address, poisonByte, byteCount);
+    std::memset(address + byteCount, guardByte, allocation.trailingByteCount());
+    allocations[address] = allocation;
+    liveByteCount += byteCount;
+    peakByteCount = std::max(peakByteCount, liveByteCount);
+    return address;
+}
+
+void poison(void *address) {
+    const auto found = allocations.find(static_cast<char *>(address));
+    if (found == allocations.end()) return;
+    const Access access;
+    std::memset(address, poisonByte, found->second.byteCount);
+}
+
+bool release(void *address) {
+    const auto found = allocations.find(static_cast<char *>(address));
+    if (found == allocations.end()) return false;
+    const Allocation &allocation = found->second;
+    char *block = allocation.block(found->first);
+    {
+        // What is used after its release reads NaN.
+        const Access access;
+        std::memset(block, poisonByte, allocation.blockByteCount);
+    }
+    give_block(std::size_t(block - arena), allocation.blockByteCount);
+    liveByteCount -= allocation.byteCount;
+    allocations.erase(found);
+    return true;
+}
+
+void release_all() {
+    allocations.clear();
+    holes.clear();
+    liveByteCount = 0;
+    if (arena == nullptr) return;
+    set_protection(PROT_NONE);
+    madvise(arena, rounded_up(usedEnd, std::size_t(sysconf(_SC_PAGESIZE))), MADV_DONTNEED);
+    usedEnd = 0;
+}
+
+bool is_device_address(const void *address) {
+    const char *byte = static_cast<const char *>(address);
+    return arena != nullptr && byte >= arena && byte < arena + arenaByteCount;
+}
+
+bool is_allocation(const void *address) {
+    return allocations.count(static_cast<char *>(const_cast<void *>(address))) != 0;
+}
+
+bool contains(const void *address, std::size_t byteCount, std::string *why) {
+    char *first = static_cast<char *>(const_cast<void *>(address));
+    auto next = allocations.upper_bound(first);
+    if (!is_device_address(first) || next == allocations.begin()) {
+        *why = formatted("%p is not device memory", address);
+        return false;
+    }
+    --next;
+    const std::size_t offset = std::size_t(first - next->first), size = next->second.byteCount;
+    if (offset <= size && byteCount <= size - offset) return true;
+    *why = formatted("%zu bytes at offset %zu leave allocation %zu of %zu bytes", byteCount, offset,
+                     next->second.number, size);
+    return false;
+}
+
+std::string guard_violation() {
+    if (allocations.empty()) return {};
+    const Access access;
+    const auto first_bad = [](const char *bytes, std::size_t count) {
+        std::size_t place = 0;
+        while (place < count && static_cast<unsigned char>(bytes[place]) == guardByte) ++place;
+        return place;
+    };
+    for (const auto &[address, allocation] : allocations) {
+        const std::size_t before = first_bad(allocation.block(address), allocation.guardByteCount);
+        if (before < allocation.guardByteCount)
+            return formatted(
+                "allocation %zu of %zu bytes was overwritten at offset -%zu: a write ran out of its bounds",
+                allocation.number, allocation.byteCount, allocation.guardByteCount - before);
+        const std::size_t behind = first_bad(address + allocation.byteCount, allocation.trailingByteCount());
+        if (behind < allocation.trailingByteCount())
+            return formatted("allocation %zu of %zu bytes was overwritten at offset %zu: a write ran out of its bounds",
+                             allocation.number, allocation.byteCount, allocation.byteCount + behind);
+    }
+    return {};
+}
+
+std::size_t live_count() { return allocations.size(); }
+std::size_t live_byte_count() { return liveByteCount; }
+std::size_t peak_byte_count() { return peakByteCount; }
+std::size_t allocation_count() { return madeCount; }
+
+void forget_counts() {
+    madeCount = 0;
+    peakByteCount = liveByteCount;
+}
+
+} // namespace emulation::device_memory
