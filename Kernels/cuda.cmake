@@ -49,7 +49,9 @@ if(kernel_sources)
     target_include_directories(straightedge-kernels-cuda13 PRIVATE Kernels Sources/CKernels/include)
     target_link_libraries(straightedge-kernels-cuda13 PRIVATE ${CUBLAS_LIBRARY} ${CUBLASLT_LIBRARY} ${CUSOLVER_LIBRARY})
     # cuSOLVER's own needs (cuSPARSE, nvJitLink) lie beside it.
-    target_link_options(straightedge-kernels-cuda13 PRIVATE -Wl,--exclude-libs,ALL -Wl,-rpath-link,${cuda_root}/lib)
+    target_link_options(straightedge-kernels-cuda13 PRIVATE -Wl,-z,defs -Wl,-rpath-link,${cuda_root}/lib
+                        -Wl,--version-script=${PROJECT_SOURCE_DIR}/Kernels/exports.map)
+    set_target_properties(straightedge-kernels-cuda13 PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/Kernels/exports.map)
 endif()
 
 if(STRAIGHTEDGE_KERNEL_CHECK)

@@ -10,6 +10,7 @@
 namespace emulation {
 
 __thread const LaneIndices *current_lane = nullptr;
+__thread const char *current_kernel = nullptr;
 __thread BlockRunner *current_block = nullptr;
 
 namespace {
@@ -59,6 +60,7 @@ std::string BlockRunner::run(const Launch &launched, uint3 index, emulation_orde
     random = Random(seed);
     failure.clear();
     current_block = this;
+    current_kernel = kernel_symbol(launched.kernel).name.c_str();
     prepare(index);
     poison_shared_memory();
     if (Lane *first = next_lane()) {

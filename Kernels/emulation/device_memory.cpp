@@ -1,10 +1,10 @@
 #include "device_memory.h"
 
 #include "failure.h"
-#include "lane.h"
+#include "fault.h"
 
 #include <algorithm>
-#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -40,91 +40,21 @@ auto &holes = *new std::map<std::size_t, std::size_t>; // offset, length: freed 
 int accessDepth = 0;
 std::size_t liveByteCount = 0, peakByteCount = 0, madeCount = 0;
 
-struct sigaction formerSegv, formerBus;
-
 std::size_t rounded_up(std::size_t value, std::size_t unit) { return (value + unit - 1) / unit * unit; }
-
-void write_text(const char *text) {
-    const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
-    (void)written;
-}
-
-void write_number(std::uintptr_t value, unsigned base) {
-    char digits[24];
-    char *digit = digits + sizeof digits - 1;
-    *digit = 0;
-    do {
-        *--digit = "0123456789abcdef"[value % base];
-    } while ((value /= base) != 0);
-    write_text(digit);
-}
-
-void describe_address(char *address) {
-    auto next = allocations.upper_bound(address);
-    if (next == allocations.begin()) {
-        write_text(", in no allocation");
-        return;
-    }
-    --next;
-    write_text(address < next->first + next->second.byteCount ? ", in allocation " : ", behind allocation ");
-    write_number(next->second.number, 10);
-    write_text(" of ");
-    write_number(next->second.byteCount, 10);
-    write_text(" bytes, offset ");
-    write_number(std::uintptr_t(address - next->first), 10);
-}
-
-// Says what the address is, then lets the fault take its usual course. Only async-signal-safe calls.
-void explain_fault(int signal, siginfo_t *info, void *) {
-    char *address = static_cast<char *>(info->si_addr);
-    if (is_device_address(address) && current_lane == nullptr) {
-        write_text("emulation: host dereference of device memory at 0x");
-        write_number(std::uintptr_t(address), 16);
-        describe_address(address);
-        write_text("; copy with cudaMemcpy, or touch it in a kernel\n");
-    } else if (current_lane != nullptr) {
-        write_text("emulation: a kernel touched 0x");
-        write_number(std::uintptr_t(address), 16);
-        write_text(", which is not its memory (or its stack overflowed), in block ");
-        write_number(current_lane->block.x, 10);
-        write_text(", ");
-        write_number(current_lane->block.y, 10);
-        write_text(", ");
-        write_number(current_lane->block.z, 10);
-        write_text(", lane ");
-        write_number(current_lane->thread.x, 10);
-        write_text(", ");
-        write_number(current_lane->thread.y, 10);
-        write_text(", ");
-        write_number(current_lane->thread.z, 10);
-        write_text("\n");
-    }
-    // The instruction faults again on return, under the former handler.
-    sigaction(signal, signal == SIGBUS ? &formerBus : &formerSegv, nullptr);
-}
-
-void install_fault_handler() {
-    struct sigaction action {};
-    action.sa_sigaction = explain_fault;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGSEGV, &action, &formerSegv);
-    sigaction(SIGBUS, &action, &formerBus);
-}
 
 bool reserve_arena() {
     if (arena != nullptr) return true;
     void *range = mmap(nullptr, arenaByteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) return false;
     arena = static_cast<char *>(range);
-    install_fault_handler();
+    explain_faults();
     return true;
 }
 
 void set_protection(int protection) {
     if (arena == nullptr || usedEnd == 0) return;
     if (mprotect(arena, rounded_up(usedEnd, std::size_t(sysconf(_SC_PAGESIZE))), protection) != 0) {
-        write_text("emulation: mprotect of device memory failed; is the limit of mappings reached?\n");
+        std::fputs("emulation: mprotect of device memory failed; is the limit of mappings reached?\n", stderr);
         std::abort();
     }
 }
@@ -240,18 +170,23 @@ bool is_allocation(const void *address) {
     return allocations.count(static_cast<char *>(const_cast<void *>(address))) != 0;
 }
 
+Place place_of(const void *address) {
+    char *byte = static_cast<char *>(const_cast<void *>(address));
+    auto next = allocations.upper_bound(byte);
+    if (next == allocations.begin()) return {};
+    --next;
+    return {next->second.number, next->second.byteCount, std::size_t(byte - next->first)};
+}
+
 bool contains(const void *address, std::size_t byteCount, std::string *why) {
-    char *first = static_cast<char *>(const_cast<void *>(address));
-    auto next = allocations.upper_bound(first);
-    if (!is_device_address(first) || next == allocations.begin()) {
+    const Place place = place_of(address);
+    if (!is_device_address(address) || place.number == 0) {
         *why = formatted("%p is not device memory", address);
         return false;
     }
-    --next;
-    const std::size_t offset = std::size_t(first - next->first), size = next->second.byteCount;
-    if (offset <= size && byteCount <= size - offset) return true;
-    *why = formatted("%zu bytes at offset %zu leave allocation %zu of %zu bytes", byteCount, offset,
-                     next->second.number, size);
+    if (place.offset <= place.byteCount && byteCount <= place.byteCount - place.offset) return true;
+    *why = formatted("%zu bytes at offset %zu leave allocation %zu of %zu bytes", byteCount, place.offset, place.number,
+                     place.byteCount);
     return false;
 }
 

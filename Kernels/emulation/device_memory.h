@@ -33,6 +33,13 @@ bool release(void *address);
 void release_all();
 
 bool is_device_address(const void *address);
+// The allocation that holds the address or lies before it; number 0 where there is none. Safe in a signal handler.
+struct Place {
+    std::size_t number = 0;
+    std::size_t byteCount = 0;
+    std::size_t offset = 0;
+};
+Place place_of(const void *address);
 bool is_allocation(const void *address);
 // Whether the whole range lies in one allocation. `why` names what is wrong otherwise.
 bool contains(const void *address, std::size_t byteCount, std::string *why);

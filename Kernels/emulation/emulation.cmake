@@ -21,7 +21,9 @@ if(kernel_sources)
     add_library(straightedge-kernels-emulated SHARED ${kernel_sources})
     target_include_directories(straightedge-kernels-emulated PRIVATE Sources/CKernels/include)
     # Its threads live as long as the process, and so must its code.
-    target_link_options(straightedge-kernels-emulated PRIVATE -Wl,-z,nodelete -Wl,-z,defs)
+    target_link_options(straightedge-kernels-emulated PRIVATE -Wl,-z,nodelete -Wl,-z,defs
+                        -Wl,--version-script=${PROJECT_SOURCE_DIR}/Kernels/exports.map)
+    set_target_properties(straightedge-kernels-emulated PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/Kernels/exports.map)
     target_link_libraries(straightedge-kernels-emulated PRIVATE emulation)
 endif()
 

@@ -20,6 +20,8 @@ struct LaneIndices {
 // The lane that this OS thread runs at present; null outside kernels. `__thread`, not `thread_local`: a variable
 // without constructor needs no wrapper function at each use.
 extern __thread const LaneIndices *current_lane;
+// Its kernel's name.
+extern __thread const char *current_kernel;
 
 // Whether a collective goes on without those lanes of its mask that have returned from the kernel.
 enum class Returned { are_left_out, are_missed };

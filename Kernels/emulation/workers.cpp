@@ -1,6 +1,7 @@
 #include "workers.h"
 
 #include "block.h"
+#include "fault.h"
 #include "order.h"
 
 #include <algorithm>
@@ -59,6 +60,7 @@ void install_signal_stack() {
 class Workers {
   public:
     void run(Grid &grid, unsigned count) {
+        explain_faults();
         std::unique_lock<std::mutex> lock(mutex);
         while (startedCount < count) std::thread(&Workers::work, this, startedCount++).detach();
         current = &grid;

@@ -257,6 +257,12 @@ __global__ void shuffle_without_oneself(float *values) { values[threadIdx.x] = _
 __global__ void shuffle_from_unnamed_lane(float *values) {
     if (threadIdx.x < 16) values[threadIdx.x] = __shfl_sync(0x0000ffffu, 1.0f, 20);
 }
+__global__ void shuffle_with_two_masks(float *values) {
+    if (threadIdx.x < 16)
+        values[threadIdx.x] = __shfl_sync(wholeWarp, 1.0f, 0);
+    else
+        values[threadIdx.x] = __shfl_sync(0xffff0000u, 1.0f, 16);
+}
 __global__ void shuffle_in_half_a_warp(float *values) { values[threadIdx.x] = __shfl_sync(wholeWarp, 1.0f, 0); }
 
 struct WrongKernel {
@@ -279,6 +285,8 @@ TEST(what_can_never_go_on_names_kernel_block_and_lane) {
         {shuffle_without_oneself, 32, "shuffle_without_oneself, block (0, 0, 0), lane 16",
          "does not name the lane itself"},
         {shuffle_from_unnamed_lane, 32, "shuffle_from_unnamed_lane, block (0, 0, 0), lane", "reads lane 20"},
+        {shuffle_with_two_masks, 32, "shuffle_with_two_masks, block (0, 0, 0), lane 0",
+         "waits in __shfl_sync with mask 0xffffffff for lane 16, which"},
         {shuffle_in_half_a_warp, 16, "shuffle_in_half_a_warp, block (0, 0, 0), lane 0",
          "for lane 16, which is not in the block"},
     };

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <csignal>
+#include <cstdlib>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,32 +42,68 @@ TEST(fresh_and_freed_memory_is_not_a_number) {
     CHECK(cudaFree(values) == cudaErrorInvalidValue);
 }
 
-TEST(the_host_cannot_touch_device_memory) {
-    DeviceArray<float> values(std::vector<float>(32, 1.0f));
+namespace {
+
+// What a child process leaves that runs `body`: its standard error and the signal that ended it.
+struct Ending {
+    std::string text;
+    int signal = 0;
+};
+
+Ending ending_of(const std::function<void()> &body) {
     int channel[2];
     CHECK(pipe(channel) == 0);
     std::fflush(nullptr);
     const pid_t child = fork();
     if (child == 0) {
         dup2(channel[1], STDERR_FILENO);
-        volatile float *address = values;
-        const float seen = address[3];
-        _exit(seen == 1.0f ? 0 : 1);
+        body();
+        _exit(0);
     }
     close(channel[1]);
-    std::string text;
+    Ending ending;
     char piece[256];
     for (ssize_t length; (length = read(channel[0], piece, sizeof piece)) > 0;)
-        text.append(piece, static_cast<std::size_t>(length));
+        ending.text.append(piece, static_cast<std::size_t>(length));
     close(channel[0]);
     int status = 0;
     CHECK(waitpid(child, &status, 0) == child);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    if (WIFSIGNALED(status)) ending.signal = WTERMSIG(status);
+    return ending;
+}
+
+} // namespace
+
+TEST(the_host_cannot_touch_device_memory) {
+    DeviceArray<float> values(std::vector<float>(32, 1.0f));
+    const Ending ending = ending_of([&] {
+        volatile float *address = values;
+        address[3] = address[3] + 1;
+    });
+    CHECK(ending.signal == SIGSEGV);
     char address[64];
     std::snprintf(address, sizeof address, "0x%zx", reinterpret_cast<std::size_t>(static_cast<float *>(values) + 3));
-    CHECK(text == std::string("emulation: host dereference of device memory at ") + address +
-                      ", in allocation 1 of 128 bytes, offset 12; copy with cudaMemcpy, or touch it in a kernel\n");
+    CHECK(ending.text ==
+          std::string("emulation: host dereference of device memory at ") + address +
+              ", in allocation 1 of 128 bytes, offset 12; copy with cudaMemcpy, or touch it in a kernel\n");
     CHECK(values.read()[3] == 1.0f);
+}
+
+// A child of fork has none of the threads that run kernels, so this one starts the program anew, in which it faults.
+TEST(a_fault_in_a_kernel_names_kernel_block_and_lane) {
+    constexpr const char *asksForFault = "EMULATION_TESTS_FAULT";
+    if (std::getenv(asksForFault) != nullptr) {
+        CHECK(launch(fill, 3, 32, 0, nullptr, static_cast<float *>(nullptr), 0, 1) == cudaSuccess);
+        CHECK(cudaDeviceSynchronize() == cudaSuccess);
+        return;
+    }
+    const Ending ending = ending_of([&] {
+        setenv(asksForFault, "1", 1);
+        execl("/proc/self/exe", "emulation-tests", "a_fault_in_a_kernel", static_cast<char *>(nullptr));
+    });
+    CHECK(ending.signal == SIGSEGV);
+    CHECK(ending.text.find("emulation: fill, block (") == 0);
+    CHECK(ending.text.find("), lane (0, 0, 0): touched 0x0, which is not its memory") != std::string::npos);
 }
 
 TEST(a_kernel_gets_no_plain_host_memory) {

@@ -35,16 +35,20 @@ __global__ void multiply_from_registers(const unsigned short *A, const unsigned 
         C[(group + 8 * (place / 2)) * 8 + 2 * member + place % 2] = sums[place];
 }
 
+template <bool isRounded> __device__ std::uint32_t tf32(float value) {
+    return isRounded ? float_to_tf32(value) : __float_as_uint(value);
+}
+
 // The same in tf32: A (16 x 8), B (8 x 8).
-__global__ void multiply_tf32(const float *A, const float *B, float *C) {
+template <bool isRounded> __global__ void multiply_tf32(const float *A, const float *B, float *C) {
     const unsigned group = threadIdx.x / 4, member = threadIdx.x % 4;
     std::uint32_t a[4], b[2];
     float sums[4];
     for (unsigned place = 0; place < 4; ++place) {
-        a[place] = float_to_tf32(A[(group + 8 * (place % 2)) * 8 + member + 4 * (place / 2)]);
+        a[place] = tf32<isRounded>(A[(group + 8 * (place % 2)) * 8 + member + 4 * (place / 2)]);
         sums[place] = C[(group + 8 * (place / 2)) * 8 + 2 * member + place % 2];
     }
-    for (unsigned place = 0; place < 2; ++place) b[place] = float_to_tf32(B[(member + 4 * place) * 8 + group]);
+    for (unsigned place = 0; place < 2; ++place) b[place] = tf32<isRounded>(B[(member + 4 * place) * 8 + group]);
     mma_m16n8k8_tf32(sums, a, b);
     for (unsigned place = 0; place < 4; ++place)
         C[(group + 8 * (place / 2)) * 8 + 2 * member + place % 2] = sums[place];
@@ -117,8 +121,28 @@ TEST(mma_of_16_bit_operands_gives_the_plain_product) {
 TEST(mma_of_tf32_operands_gives_the_plain_product) {
     const std::vector<float> A = numbers<float>(1, 128), B = numbers<float>(2, 64), C = numbers<float>(3, 128);
     DeviceArray<float> a(A), b(B), c(C);
-    CHECK(launch(multiply_tf32, 1, 32, 0, nullptr, a, b, c) == cudaSuccess);
+    CHECK(launch(multiply_tf32<true>, 1, 32, 0, nullptr, a, b, c) == cudaSuccess);
     check_product(c.read(), A, B, C, 8);
+}
+
+// To 10 bits of fraction, ties away from zero; what is not rounded is cut off.
+TEST(tf32_operands_are_rounded_on_request_and_cut_off_otherwise) {
+    const struct {
+        float given, rounded, cut;
+    } cases[] = {{1 + 0x1p-11f, 1 + 0x1p-10f, 1},
+                 {1 + 0x1p-11f - 0x1p-23f, 1, 1},
+                 {-1 - 0x3p-11f, -1 - 0x1p-9f, -1 - 0x1p-10f},
+                 {3 - 0x1p-22f, 3, 3 - 0x1p-9f}};
+    for (const auto &number : cases)
+        for (const bool isRounded : {true, false}) {
+            std::vector<float> A(128, 0.0f), B(64, 0.0f);
+            A[3 * 8 + 5] = number.given;
+            B[5 * 8 + 2] = 1;
+            DeviceArray<float> a(A), b(B), c(std::vector<float>(128, 0.0f));
+            CHECK(launch(isRounded ? multiply_tf32<true> : multiply_tf32<false>, 1, 32, 0, nullptr, a, b, c) ==
+                  cudaSuccess);
+            CHECK(c.read()[3 * 8 + 2] == (isRounded ? number.rounded : number.cut));
+        }
 }
 
 TEST(a_tile_through_shared_memory_gives_the_plain_product) {
