@@ -28,7 +28,7 @@ typedef struct emulation_options {
     uint64_t seed;
     int32_t lane_order;                /* emulation_order */
     int32_t stream_order;              /* emulation_order */
-    int32_t worker_count;              /* threads that run blocks; 0: one per core, at most 4 */
+    int32_t worker_count;              /* threads that run blocks; 0: one per core, at most 4; 1 repeats exactly */
     int32_t leaves_memory_open;        /* 1: the host may touch device memory (for debuggers) */
     uint64_t device_memory_byte_count; /* 0: 2 GiB */
     uint64_t guard_byte_count;         /* each side of an allocation; 0: 512; rounded up to 256 */

@@ -101,6 +101,16 @@ TEST(rounding_to_float16_is_to_nearest_even) {
     check_rounding(half16, [](double value) { return static_cast<unsigned>(__half_as_ushort(__double2half(value))); });
 }
 
+TEST(what_is_too_large_becomes_infinite) {
+    for (const float value : {65520.0f, 65536.0f, 70000.0f, 1e9f, std::numeric_limits<float>::infinity()}) {
+        CHECK(__half_as_ushort(__float2half(value)) == 0x7c00);
+        CHECK(__half_as_ushort(__float2half(-value)) == 0xfc00);
+    }
+    CHECK(__half_as_ushort(__double2half(1e300)) == 0x7c00);
+    CHECK(__bfloat16_as_ushort(__float2bfloat16(std::numeric_limits<float>::max())) == 0x7f80);
+    CHECK(__bfloat16_as_ushort(__double2bfloat16(-1e300)) == 0xff80);
+}
+
 // A double just beside a tie, which a detour over float would round away.
 TEST(doubles_are_rounded_once) {
     CHECK(__bfloat16_as_ushort(__double2bfloat16(1 + 0x1p-8 + 0x1p-40)) == 0x3f81);
