@@ -36,7 +36,7 @@ endif()
 # Where the library's name has no plain form (pip's carry version suffixes alone), the version is part of it.
 function(find_cuda_library variable name version)
     find_library(${variable} NAMES lib${name}.so.${version} ${name}
-                 HINTS ${cuda_root}/lib64 ${cuda_root}/lib ${cuda_root}/targets/x86_64-linux/lib REQUIRED NO_DEFAULT_PATH)
+                 HINTS ${cuda_root}/lib64 ${cuda_root}/lib ${cuda_root}/targets/x86_64-linux/lib REQUIRED)
 endfunction()
 find_cuda_library(CUBLAS_LIBRARY cublas 13)
 find_cuda_library(CUBLASLT_LIBRARY cublasLt 13)

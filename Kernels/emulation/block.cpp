@@ -10,8 +10,6 @@
 namespace emulation {
 
 __thread const LaneIndices *current_lane = nullptr;
-__thread const char *current_kernel = nullptr;
-__thread BlockRunner *current_block = nullptr;
 
 namespace {
 
@@ -47,7 +45,8 @@ class Runner {
     Lane *assigned = nullptr;
 };
 
-BlockRunner::BlockRunner() : sharedBuffer(new char[sharedByteCountAtMost + sharedGuardByteCount + 16]) {
+BlockRunner::BlockRunner()
+    : currentLane(current_lane), sharedBuffer(new char[sharedByteCountAtMost + sharedGuardByteCount + 16]) {
     const auto address = reinterpret_cast<std::uintptr_t>(sharedBuffer.get());
     dynamicShared = sharedBuffer.get() + (16 - address % 16) % 16;
     lanes.resize(mostLanes);
@@ -59,8 +58,7 @@ std::string BlockRunner::run(const Launch &launched, uint3 index, emulation_orde
     order = laneOrdering;
     random = Random(seed);
     failure.clear();
-    current_block = this;
-    current_kernel = kernel_symbol(launched.kernel).name.c_str();
+    kernelName = kernel_symbol(launched.kernel).name.c_str();
     prepare(index);
     poison_shared_memory();
     if (Lane *first = next_lane()) {
@@ -68,8 +66,7 @@ std::string BlockRunner::run(const Launch &launched, uint3 index, emulation_orde
         runner->assigned = first;
         switch_to(runner);
     }
-    current_lane = nullptr;
-    current_block = nullptr;
+    currentLane = nullptr;
     check_shared_guard();
     return failure;
 }
@@ -82,9 +79,12 @@ void BlockRunner::prepare(uint3 index) {
     std::fill(runnableCounts.begin(), runnableCounts.end(), 0u);
     for (unsigned number = 0; number < laneCount; ++number) {
         Lane &lane = lanes[number];
-        lane.indices = {
-            {number % size.x, number / size.x % size.y, number / (size.x * size.y)}, index, size, launch->grid};
-        lane.number = number;
+        lane.indices = {{number % size.x, number / size.x % size.y, number / (size.x * size.y)},
+                        index,
+                        size,
+                        launch->grid,
+                        number,
+                        this};
         lane.state = Lane::State::runnable;
         lane.runner = nullptr;
         lane.copies.clear();
@@ -179,7 +179,7 @@ bool BlockRunner::release_collectives(unsigned warp) {
         if (come != expected) continue;
         if (lane.combine != nullptr) {
             running = &lane; // who speaks if it fails
-            current_lane = &lane.indices;
+            currentLane = &lane.indices;
             try {
                 lane.combine(operands);
             } catch (const Abandoned &) {
@@ -248,7 +248,7 @@ void BlockRunner::diagnose_deadlock() {
             waiting = &lane;
     }
     const bool waitsForWarp = waiting->state == Lane::State::in_collective;
-    const unsigned first = waitsForWarp ? waiting->number / lanesPerWarp * lanesPerWarp : 0;
+    const unsigned first = waitsForWarp ? waiting->indices.number / lanesPerWarp * lanesPerWarp : 0;
     const unsigned end = waitsForWarp ? first + lanesPerWarp : laneCount;
     for (unsigned number = first; number < end; ++number) {
         if (waitsForWarp && (waiting->mask >> (number - first) & 1u) == 0) continue;
@@ -276,11 +276,10 @@ void BlockRunner::diagnose_deadlock() {
 void BlockRunner::note_failure(const Lane *lane, const std::string &what) {
     if (!failure.empty()) return;
     const uint3 block = lanes[0].indices.block;
-    failure =
-        formatted("%s, block (%u, %u, %u)", kernel_symbol(launch->kernel).name.c_str(), block.x, block.y, block.z);
+    failure = formatted("%s, block (%u, %u, %u)", kernelName, block.x, block.y, block.z);
     if (lane != nullptr) {
         const uint3 thread = lane->indices.thread;
-        failure += formatted(", lane %u (%u, %u, %u)", lane->number, thread.x, thread.y, thread.z);
+        failure += formatted(", lane %u (%u, %u, %u)", lane->indices.number, thread.x, thread.y, thread.z);
     }
     failure += ": " + what;
     for (unsigned number = 0; number < laneCount; ++number) {
@@ -301,7 +300,7 @@ void BlockRunner::fail(const std::string &what) {
 void BlockRunner::warp_collective(const char *name, unsigned mask, void *operand,
                                   void (*combine)(WarpOperands operands), Returned returned) {
     Lane &lane = *running;
-    if ((mask >> (lane.number % lanesPerWarp) & 1u) == 0)
+    if ((mask >> (lane.indices.number % lanesPerWarp) & 1u) == 0)
         fail(formatted("calls %s with mask 0x%08x, which does not name the lane itself", name, mask));
     lane.name = name;
     lane.mask = mask;
@@ -325,7 +324,7 @@ int BlockRunner::block_barrier(BlockBarrier kind, int predicate) {
 void BlockRunner::wait() {
     Lane &self = *running;
     self.runner = currentRunner;
-    --runnableCounts[self.number / lanesPerWarp];
+    --runnableCounts[self.indices.number / lanesPerWarp];
     Lane *next = next_lane();
     if (next != &self) {
         Runner *target = next->runner;
@@ -336,14 +335,14 @@ void BlockRunner::wait() {
         switch_to(target);
     }
     running = &self;
-    current_lane = &self.indices;
+    currentLane = &self.indices;
     if (!failure.empty()) throw Abandoned();
 }
 
 void BlockRunner::finish(Lane &lane) {
     lane.state = Lane::State::returned;
     lane.runner = nullptr;
-    --runnableCounts[lane.number / lanesPerWarp];
+    --runnableCounts[lane.indices.number / lanesPerWarp];
     --liveLaneCount;
 }
 
@@ -352,7 +351,7 @@ void BlockRunner::run_lanes(Runner &self) {
     Lane *lane = self.assigned;
     while (lane != nullptr && lane->runner == nullptr) {
         running = lane;
-        current_lane = &lane->indices;
+        currentLane = &lane->indices;
         if (failure.empty()) {
             try {
                 launch->body();
@@ -401,25 +400,23 @@ bool BlockRunner::is_shared(const void *address, std::size_t byteCount) const {
 
 void warp_collective(const char *name, unsigned mask, void *operand, void (*combine)(WarpOperands operands),
                      Returned returned) {
-    current_block->warp_collective(name, mask, operand, combine, returned);
+    current_lane->runner->warp_collective(name, mask, operand, combine, returned);
 }
 
-int block_barrier(BlockBarrier kind, int predicate) { return current_block->block_barrier(kind, predicate); }
-
-unsigned lane_in_warp() { return current_block->lane().number % lanesPerWarp; }
+int block_barrier(BlockBarrier kind, int predicate) { return current_lane->runner->block_barrier(kind, predicate); }
 
 void fail_lane(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     const std::string what = formatted_list(format, arguments);
     va_end(arguments);
-    current_block->fail(what);
+    current_lane->runner->fail(what);
 }
 
-void *dynamic_shared_memory() { return current_block->dynamic_shared(); }
+void *dynamic_shared_memory() { return current_lane->runner->dynamic_shared(); }
 
 bool is_shared_memory(const void *address, std::size_t byteCount) {
-    return current_block->is_shared(address, byteCount);
+    return current_lane->runner->is_shared(address, byteCount);
 }
 
 } // namespace emulation

@@ -32,7 +32,6 @@ struct Lane {
     enum class State { runnable, in_collective, in_barrier, returned };
 
     LaneIndices indices;
-    unsigned number; // in the block
     State state;
     Runner *runner; // null while the lane has not waited yet
 
@@ -69,6 +68,8 @@ class BlockRunner {
     bool is_shared(const void *address, std::size_t byteCount) const;
     char *dynamic_shared() { return dynamicShared; }
     Lane &lane() { return *running; }
+    // For signal handlers.
+    const char *kernel_name() const { return kernelName; }
 
   private:
     friend class Runner;
@@ -90,7 +91,10 @@ class BlockRunner {
     void switch_to(Runner *runner);
     Runner *idle_runner();
 
+    // The thread's own current_lane, without the cost of finding it.
+    const LaneIndices *&currentLane;
     const Launch *launch = nullptr;
+    const char *kernelName = nullptr;
     emulation_order order = EMULATION_ORDER_ASCENDING;
     Random random{0};
     std::string failure;
@@ -113,8 +117,5 @@ class BlockRunner {
     char *dynamicShared = nullptr;
     SharedSegment segment; // of static shared memory
 };
-
-// The block that this OS thread runs at present; null outside kernels.
-extern __thread BlockRunner *current_block;
 
 } // namespace emulation

@@ -15,20 +15,20 @@ void copy_async(void *shared, const void *global, unsigned byteCount, unsigned s
     if (reinterpret_cast<std::uintptr_t>(global) % byteCount != 0)
         fail_lane("cp.async from %p, which is not aligned to %u bytes", global, byteCount);
     if (!is_shared_memory(shared, byteCount)) fail_lane("cp.async to %p, which is not shared memory", shared);
-    Lane &lane = current_block->lane();
+    Lane &lane = current_lane->runner->lane();
     lane.copies.push_back({shared, global, byteCount, sourceByteCount});
     ++lane.openCopyCount;
 }
 
 void copy_async_commit() {
-    Lane &lane = current_block->lane();
+    Lane &lane = current_lane->runner->lane();
     lane.copyGroupCounts.push_back(lane.openCopyCount);
     lane.openCopyCount = 0;
 }
 
 // Copies happen here and no sooner, so that a kernel that forgets to wait reads what was there before.
 void copy_async_wait(unsigned pendingGroupCount) {
-    Lane &lane = current_block->lane();
+    Lane &lane = current_lane->runner->lane();
     while (lane.copyGroupCounts.size() > pendingGroupCount) {
         const std::size_t count = lane.copyGroupCounts.front();
         lane.copyGroupCounts.erase(lane.copyGroupCounts.begin());

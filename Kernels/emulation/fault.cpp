@@ -1,7 +1,7 @@
 #include "fault.h"
 
+#include "block.h"
 #include "device_memory.h"
-#include "lane.h"
 
 #include <csignal>
 #include <cstdint>
@@ -52,7 +52,7 @@ class Line {
 void explain(int signal, siginfo_t *info, void *) {
     Line line;
     if (current_lane != nullptr) {
-        line << "emulation: " << current_kernel << ", block " << current_lane->block << ", lane "
+        line << "emulation: " << current_lane->runner->kernel_name() << ", block " << current_lane->block << ", lane "
              << current_lane->thread << ": touched " << static_cast<const void *>(info->si_addr)
              << ", which is not its memory (or its stack overflowed)\n";
     } else if (device_memory::is_device_address(info->si_addr)) {

@@ -9,19 +9,21 @@
 
 namespace emulation {
 
-// The indices that CUDA's built-in variables show.
+class BlockRunner;
+
+// The indices that CUDA's built-in variables show, and who runs the lane.
 struct LaneIndices {
     uint3 thread;
     uint3 block;
     dim3 blockSize;
     dim3 gridSize;
+    unsigned number; // in the block
+    BlockRunner *runner;
 };
 
-// The lane that this OS thread runs at present; null outside kernels. `__thread`, not `thread_local`: a variable
-// without constructor needs no wrapper function at each use.
+// The lane that this OS thread runs at present; null outside kernels. The one thread-local variable of the runtime: in
+// a library that is opened at run time each use of one is a call. `__thread`, not `thread_local`, which would be two.
 extern __thread const LaneIndices *current_lane;
-// Its kernel's name.
-extern __thread const char *current_kernel;
 
 // Whether a collective goes on without those lanes of its mask that have returned from the kernel.
 enum class Returned { are_left_out, are_missed };
@@ -39,7 +41,7 @@ enum class BlockBarrier { plain, any, all, count };
 int block_barrier(BlockBarrier kind, int predicate);
 
 // The lane's number in its warp.
-unsigned lane_in_warp();
+inline unsigned lane_in_warp() { return current_lane->number % 32; }
 
 // Ends the launch with an error at this lane. printf's format.
 [[noreturn]] void fail_lane(const char *format, ...) __attribute__((format(printf, 1, 2)));
