@@ -139,9 +139,10 @@ KernelSymbol look_up(const void *kernel) {
         return result;
     }
     result.name = demangled(function->mangledName);
-    if (function->mangledName.rfind("_Z", 0) != 0) return result;
     // The Itanium C++ ABI names a function's local variable _ZZ<function>E<variable>.
-    const std::string prefix = "_ZZ" + function->mangledName.substr(2) + "E";
+    const std::string &name = function->mangledName;
+    const std::string encoding = name.rfind("_Z", 0) == 0 ? name.substr(2) : std::to_string(name.size()) + name;
+    const std::string prefix = "_ZZ" + encoding + "E";
     for (const Symbol &symbol : symbols()) {
         if (!symbol.isThreadLocal || symbol.mangledName.rfind(prefix, 0) != 0) continue;
         result.sharedArrays.push_back({symbol.value, symbol.byteCount});

@@ -19,6 +19,12 @@ __global__ void hold_too_much(float *values) {
     __syncthreads();
     values[threadIdx.x] = tile[threadIdx.x ^ 1];
 }
+extern "C" __global__ void hold_too_much_in_c(float *values) {
+    __shared__ float tile[49 * 256];
+    tile[threadIdx.x] = 1;
+    __syncthreads();
+    values[threadIdx.x] = tile[threadIdx.x ^ 1];
+}
 #endif
 
 } // namespace
@@ -47,6 +53,7 @@ TEST(shared_memory_is_granted_up_to_227_KiB) {
 #if defined(STRAIGHTEDGE_EMULATION)
     CHECK(launch(hold_too_much, 1, 32, 0, nullptr, values) == cudaErrorInvalidValue);
     CHECK(message_has("hold_too_much: 50176 bytes of static shared memory"));
+    CHECK(launch(hold_too_much_in_c, 1, 32, 0, nullptr, values) == cudaErrorInvalidValue);
     // Without launch()'s request, which a plain launch would lack.
     emulation::Launch plain{reinterpret_cast<const void *>(touch), 1, 32, 48 * 1024 + 1, [] {}, {}};
     CHECK(emulation::enqueue_launch(plain, nullptr) == cudaErrorInvalidValue);
