@@ -33,8 +33,10 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+        // The seam to the kernel libraries, which are built by CMake and opened at run time.
+        .target(name: "CKernels"),
         room("Tensors"),
-        room("Compute", "Tensors", "COpenBLAS"),
+        room("Compute", "Tensors", "COpenBLAS", "CKernels"),
         room("LinearAlgebra", "Compute", "Tensors"),
         room("Checkpoints", "Tensors"),
         room("Tokenizers", "Checkpoints"),

@@ -77,6 +77,7 @@ const char *name_of(cudaError_t error) {
         NAME(cudaErrorInsufficientDriver)
         NAME(cudaErrorInvalidDeviceFunction)
         NAME(cudaErrorNoDevice)
+        NAME(cudaErrorNoKernelImageForDevice)
         NAME(cudaErrorInvalidDevice)
         NAME(cudaErrorInvalidResourceHandle)
         NAME(cudaErrorNotReady)

@@ -17,8 +17,13 @@ package protocol Backend: Sendable {
     /// Calls `body(task, lane)` for every task; at any moment a lane works on one task only.
     func concurrently(_ taskCount: Int, _ body: @Sendable (_ task: Int, _ lane: Int) -> Void)
 
+    /// Waits until all that was asked for has been done.
+    func synchronize() throws(ComputeError)
+
     // MARK: Memory
 
+    /// Bytes that are free now.
+    func availableMemoryByteCount() throws(ComputeError) -> Int
     func allocate(byteCount: Int, purpose: String) throws(ComputeError) -> Storage
     /// Copies host memory into a contiguous tensor.
     func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) throws(ComputeError)

@@ -14,6 +14,12 @@ public enum ComputeError: Error, Sendable, Equatable, CustomStringConvertible {
     case outOfMemory(byteCount: Int, purpose: String)
     /// A routine of BLAS or LAPACK reported a failure.
     case routine(name: String, code: Int, meaning: String)
+    /// No kernel library could be opened; the text names every place that was looked at.
+    case kernelLibrary(description: String)
+    /// There is no such device, or its driver cannot be used.
+    case deviceUnavailable(description: String)
+    /// The device failed, and answers nothing any more.
+    case deviceFailed(operation: String, meaning: String)
     /// No device has that name.
     case unknownDevice(name: String, known: [String])
 
@@ -32,6 +38,11 @@ public enum ComputeError: Error, Sendable, Equatable, CustomStringConvertible {
                 + "give a smaller --memory, fewer --sequences, or a machine with more"
         case .routine(let name, let code, let meaning):
             "\(name) failed with code \(code): \(meaning)"
+        case .kernelLibrary(let description): description
+        case .deviceUnavailable(let description):
+            "the device cannot be used: \(description); `nvidia-smi` shows what the driver sees"
+        case .deviceFailed(let operation, let meaning):
+            "the device failed in \(operation): \(meaning); nothing more can be computed on it in this process"
         case .unknownDevice(let name, let known):
             "no device is named '\(name)'; known: \(known.joined(separator: ", "))"
         }

@@ -13,15 +13,26 @@ public final class Device: Sendable {
     }
 
     /// Names that `named(_:)` knows.
-    public static let knownNames = ["host"]
+    public static let knownNames = ["host", "cuda", "emulated", "auto"]
 
-    /// The device of that name.
+    /// The device of that name: the CPU, the first GPU, the GPU's kernels on the CPU, or the GPU if there is one.
     ///
-    /// - Throws: `ComputeError.unknownDevice`.
+    /// - Throws: `ComputeError.unknownDevice`; for a GPU what is missing.
     public static func named(_ name: String) throws(ComputeError) -> Device {
-        guard name == "host" else { throw .unknownDevice(name: name, known: knownNames) }
-        return host()
+        switch name {
+        case "host": return host()
+        case "cuda": return Device(backend: try CUDABackend(.cuda))
+        case "emulated": return try emulated()
+        case "auto":
+            do throws(ComputeError) { return try named("cuda") } catch { return host() }
+        default: throw .unknownDevice(name: name, known: knownNames)
+        }
     }
+
+    /// The kernels of a GPU, run by the CPU: slow, and made to find mistakes.
+    ///
+    /// - Throws: `ComputeError.kernelLibrary` where the emulation was not built.
+    public static func emulated() throws(ComputeError) -> Device { Device(backend: try CUDABackend(.emulated)) }
 
     /// The CPU: OpenBLAS, LAPACK and Swift loops on every core that this process may use.
     ///
@@ -38,6 +49,9 @@ public final class Device: Sendable {
 
     /// How many slabs are worked on at the same time; each lane brings its own workspace.
     public var laneCount: Int { backend.laneCount }
+
+    /// Waits until all that was asked for has been done: what a clock around operations needs.
+    public func synchronize() throws(ComputeError) { try backend.synchronize() }
 
     /// Calls `body(task, lane)` for every task in `0..<taskCount`, on all lanes at once.
     ///
@@ -63,6 +77,9 @@ public final class Device: Sendable {
 // MARK: Memory
 
 extension Device {
+    /// Bytes of the device's memory that are free now.
+    public func availableMemoryByteCount() throws(ComputeError) -> Int { try backend.availableMemoryByteCount() }
+
     /// A tensor whose elements are not set.
     ///
     /// - Throws: `ComputeError.outOfMemory`, which names `purpose`.

@@ -6,7 +6,6 @@
 #define __host__
 #define __constant__
 #define __forceinline__ inline __attribute__((always_inline))
-#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __align__(byteCount) __attribute__((aligned(byteCount)))
 // A block stays on one OS thread, and an OS thread runs one block at a time: what is the thread's own is the block's

@@ -20,6 +20,8 @@ package struct HostBackend: Backend {
         lanes(taskCount, body)
     }
 
+    package func synchronize() {}
+
     /// For instance `OpenBLAS 0.3.21, kernels SkylakeX`.
     package var libraryDescription: String {
         let words = unsafe String(cString: openblas_get_config()).split(separator: " ")
@@ -31,6 +33,8 @@ package struct HostBackend: Backend {
 // MARK: Memory
 
 extension HostBackend {
+    package func availableMemoryByteCount() -> Int { HostResources.availableMemoryByteCount() }
+
     package func allocate(byteCount: Int, purpose: String) throws(ComputeError) -> Storage {
         guard let address = unsafe pool.take(byteCount) else {
             throw .outOfMemory(byteCount: byteCount, purpose: purpose)

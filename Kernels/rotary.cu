@@ -1,0 +1,37 @@
+// Rotary position embedding: pairs of elements of every head are turned by an angle of their own for each position.
+#include "operations.h"
+#include "tensors.h"
+
+namespace straightedge {
+namespace {
+
+// One lane a pair. Element i goes with i + pairs (halves) or 2i with 2i + 1 (interleaved).
+__global__ void rotate_f32(Matrix<float> x, Matrix<const float> cosines, Matrix<const float> sines,
+                           const std::int32_t *positions, std::int64_t headWidth, bool isInterleaved) {
+    const std::int64_t pairCount = cosines.columns, headCount = x.columns / headWidth;
+    const std::int64_t count = x.rows * headCount * pairCount;
+    for (std::int64_t i = first_element(); i < count; i += element_stride()) {
+        const std::int64_t pair = i % pairCount, head = i / pairCount % headCount, row = i / pairCount / headCount;
+        float *elements = x.row(row) + head * headWidth;
+        float &first = elements[isInterleaved ? 2 * pair : pair];
+        float &second = elements[isInterleaved ? 2 * pair + 1 : pair + pairCount];
+        const float cosine = cosines.row(positions[row])[pair], sine = sines.row(positions[row])[pair];
+        const float a = first, b = second;
+        first = a * cosine - b * sine;
+        second = b * cosine + a * sine;
+    }
+}
+
+} // namespace
+
+void rotate(ck_context &context, ck_tensor x, ck_tensor cosines, ck_tensor sines, const std::int32_t *positions,
+            std::int64_t headWidth, std::int32_t isInterleaved) {
+    const std::int64_t count = x.rows * (x.columns / headWidth) * cosines.columns;
+    if (count == 0) return;
+    const Scratch places(context, positions, x.rows * static_cast<std::int64_t>(sizeof *positions));
+    CHECK(launch(rotate_f32, element_grid(context, count), dim3(blockLaneCount), 0, context.stream, matrix<float>(x),
+                 matrix<const float>(cosines), matrix<const float>(sines), places.as<const std::int32_t>(), headWidth,
+                 isInterleaved != 0));
+}
+
+} // namespace straightedge

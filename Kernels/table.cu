@@ -1,0 +1,151 @@
+// The library's one exported symbol: the table of its functions, each of which ends in a status.
+#include "operations.h"
+
+#include <cstdio>
+#include <new>
+
+namespace straightedge {
+namespace {
+
+thread_local std::string lastFailure;
+
+std::int32_t fail(ck_status status, const std::string &text) noexcept {
+    try {
+        lastFailure = text;
+    } catch (...) {
+        lastFailure.clear();
+    }
+    return status;
+}
+
+// Runs `body`, and turns what it throws into a status.
+template <typename Body> std::int32_t guarded(Body &&body) noexcept {
+    try {
+        body();
+        return CK_OK;
+    } catch (const Failure &failure) {
+        return fail(failure.status, failure.text);
+    } catch (const std::bad_alloc &) {
+        return fail(CK_OUT_OF_MEMORY, "the host has no memory left");
+    } catch (...) {
+        return fail(CK_DEVICE_FAILED, "an unknown failure");
+    }
+}
+
+template <auto function> struct Entry;
+
+// An operation as the table has it: on a context that works, one at a time.
+template <typename... Arguments, void (*operation)(ck_context &, Arguments...)> struct Entry<operation> {
+    static std::int32_t call(ck_context *context, Arguments... arguments) {
+        return guarded([&] {
+            const std::lock_guard<std::mutex> lock(context->mutex);
+            if (!context->lostBecause.empty()) throw Failure{CK_DEVICE_FAILED, context->lostBecause};
+            try {
+                CHECK(cudaSetDevice(context->device));
+                operation(*context, arguments...);
+            } catch (const Failure &failure) {
+                if (failure.status == CK_DEVICE_FAILED) context->lostBecause = failure.text;
+                throw;
+            }
+        });
+    }
+};
+
+void synchronize_stream(ck_context &context) { CHECK(cudaStreamSynchronize(context.stream)); }
+
+std::int32_t device_count(std::int32_t *count) {
+    *count = 0;
+    return guarded([&] {
+        int found = 0;
+        CHECK(cudaGetDeviceCount(&found));
+        *count = found;
+    });
+}
+
+std::int32_t device_info(std::int32_t device, ck_device_info *info) {
+    return guarded([&] {
+        *info = {};
+        cudaDeviceProp properties{};
+        CHECK(cudaGetDeviceProperties(&properties, device));
+        std::snprintf(info->name, sizeof info->name, "%s", properties.name);
+        info->compute_major = properties.major;
+        info->compute_minor = properties.minor;
+        info->multiprocessor_count = properties.multiProcessorCount;
+        info->memory_byte_count = static_cast<std::int64_t>(properties.totalGlobalMem);
+        CHECK(cudaDriverGetVersion(&info->driver_version));
+        CHECK(cudaRuntimeGetVersion(&info->runtime_version));
+        info->cublas_version = static_cast<std::int32_t>(cublasLtGetVersion());
+        CHECK(cusolverGetVersion(&info->cusolver_version));
+    });
+}
+
+std::int32_t create_context(std::int32_t device, ck_context **context) {
+    *context = nullptr;
+    return guarded([&] { *context = new ck_context(device); });
+}
+
+void destroy_context(ck_context *context) { delete context; }
+
+void release_memory(ck_context *context, std::uint64_t address) { (void)Entry<release>::call(context, address); }
+
+void describe_error(char *text, std::int64_t size) {
+    if (size <= 0) return;
+    std::snprintf(text, static_cast<std::size_t>(size), "%s", lastFailure.c_str());
+}
+
+ck_api make_table() {
+    ck_api api{};
+    api.abi_version = CK_ABI_VERSION;
+    api.struct_size = sizeof api;
+    api.device_count = device_count;
+    api.device_info = device_info;
+    api.create_context = create_context;
+    api.destroy_context = destroy_context;
+    api.describe_error = describe_error;
+    api.synchronize = Entry<synchronize_stream>::call;
+    api.allocate = Entry<allocate>::call;
+    api.release = release_memory;
+    api.memory_info = Entry<memory_info>::call;
+    api.write = Entry<write>::call;
+    api.read = Entry<read>::call;
+    api.copy = Entry<copy>::call;
+    api.fill_zero = Entry<fill_zero>::call;
+    api.decode = Entry<decode>::call;
+    api.rms_norm = Entry<rms_norm>::call;
+    api.product = Entry<product>::call;
+    api.add_bias = Entry<add_bias>::call;
+    api.rotate = Entry<rotate>::call;
+    api.attention = Entry<attention>::call;
+    api.gated_silu = Entry<gated_silu>::call;
+    api.add = Entry<add>::call;
+    api.subtract = Entry<subtract>::call;
+    api.first_non_finite_row = Entry<first_non_finite_row>::call;
+    api.gather_panels = Entry<gather_panels>::call;
+    api.add_cross_products = Entry<add_cross_products>::call;
+    api.row_statistics = Entry<row_statistics>::call;
+    api.squared_distances = Entry<squared_distances>::call;
+    api.prediction_errors = Entry<prediction_errors>::call;
+    api.add_outer_product = Entry<add_outer_product>::call;
+    api.scale = Entry<scale>::call;
+    api.diagonal = Entry<diagonal>::call;
+    api.fill_diagonal = Entry<fill_diagonal>::call;
+    api.mirror_upper_triangle = Entry<mirror_upper_triangle>::call;
+    api.inner_product = Entry<inner_product>::call;
+    api.add_scaled = Entry<add_scaled>::call;
+    api.transpose = Entry<transpose>::call;
+    api.cholesky_factor = Entry<cholesky_factor>::call;
+    api.update_triangular_factor = Entry<update_triangular_factor>::call;
+    api.solve_triangular = Entry<solve_triangular>::call;
+    api.symmetric_eigen = Entry<symmetric_eigen>::call;
+    api.singular_decomposition = Entry<singular_decomposition>::call;
+    api.symmetric_product = Entry<symmetric_product>::call;
+    return api;
+}
+
+} // namespace
+} // namespace straightedge
+
+extern "C" __attribute__((visibility("default"))) const ck_api *ck_get_api(std::int32_t abiVersion) {
+    static const ck_api api = straightedge::make_table();
+    return abiVersion == CK_ABI_VERSION ? &api : nullptr;
+}

@@ -1,0 +1,103 @@
+import CKernels
+package import Tensors
+
+extension CUDABackend {
+    package func decode(
+        _ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor
+    ) throws(ComputeError) {
+        guard let source = bytes.baseAddress else { return }
+        try unsafe call("decode") { api, context in
+            unsafe api.decode(context, source, Int64(bytes.count), elementType.kernels, result.kernels)
+        }
+    }
+
+    /// The rows are brought together on the host, so that no others travel.
+    package func gatherRows(
+        _ table: UnsafeRawBufferPointer, elementType: ElementType, rows: [Int32], into result: Tensor
+    ) throws(ComputeError) {
+        let rowByteCount = result.columns / elementType.blockElementCount * elementType.blockByteCount
+        let stored = unsafe [UInt8](unsafeUninitializedCapacity: rows.count * rowByteCount) { buffer, count in
+            for (i, row) in rows.enumerated() {
+                let source = unsafe UnsafeRawBufferPointer(
+                    rebasing: table[Int(row) * rowByteCount..<(Int(row) + 1) * rowByteCount])
+                unsafe UnsafeMutableRawBufferPointer(buffer)[i * rowByteCount..<(i + 1) * rowByteCount].copyBytes(
+                    from: source)
+            }
+            count = rows.count * rowByteCount
+        }
+        try unsafe call("decode") { api, context in
+            unsafe stored.withUnsafeBytes { bytes in
+                guard let source = bytes.baseAddress else { return 0 }
+                return unsafe api.decode(
+                    context, source, Int64(bytes.count), elementType.kernels, result.kernels)
+            }
+        }
+    }
+
+    package func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) throws(ComputeError) {
+        try unsafe call("rms_norm") { api, context in
+            unsafe api.rms_norm(context, x.kernels, weight.kernels, epsilon, result.kernels)
+        }
+    }
+
+    package func product(
+        _ a: Tensor, _ b: Tensor, transposesA: Bool, transposesB: Bool, scale: Double, accumulates: Bool,
+        into result: Tensor
+    ) throws(ComputeError) {
+        let how = ck_product(
+            transposes_a: transposesA ? 1 : 0, transposes_b: transposesB ? 1 : 0, accumulates: accumulates ? 1 : 0,
+            reserved: 0, scale: scale)
+        try unsafe call("product") { api, context in
+            unsafe api.product(context, a.kernels, b.kernels, how, result.kernels)
+        }
+    }
+
+    package func addBias(_ bias: Tensor, to x: Tensor) throws(ComputeError) {
+        try unsafe call("add_bias") { api, context in unsafe api.add_bias(context, bias.kernels, x.kernels) }
+    }
+
+    package func rotate(
+        _ x: Tensor, cosines: Tensor, sines: Tensor, positions: [Int32], headWidth: Int, layout: RotaryLayout
+    ) throws(ComputeError) {
+        try unsafe call("rotate") { api, context in
+            unsafe api.rotate(
+                context, x.kernels, cosines.kernels, sines.kernels, positions, Int64(headWidth),
+                layout == .interleaved ? 1 : 0)
+        }
+    }
+
+    package func attention(
+        query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, scale: Float,
+        into result: Tensor
+    ) throws(ComputeError) {
+        let shape = ck_heads(
+            query_count: Int64(heads.queryCount), key_count: Int64(heads.keyCount), width: Int64(heads.width),
+            scale: scale)
+        try unsafe call("attention") { api, context in
+            unsafe api.attention(
+                context, query.kernels, key.kernels, value.kernels, lengths.map { Int32($0) }, Int64(lengths.count),
+                shape, result.kernels)
+        }
+    }
+
+    package func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError) {
+        try unsafe call("gated_silu") { api, context in unsafe api.gated_silu(context, gateUp.kernels, result.kernels) }
+    }
+
+    package func add(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
+        try unsafe call("add") { api, context in unsafe api.add(context, a.kernels, b.kernels, result.kernels) }
+    }
+
+    package func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
+        try unsafe call("subtract") { api, context in unsafe api.subtract(context, a.kernels, b.kernels, result.kernels)
+        }
+    }
+
+    package func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int? {
+        var row = Int64(-1)
+        try unsafe call("first_non_finite_row") { api, context in
+            unsafe api.first_non_finite_row(context, x.kernels, &row)
+        }
+        return row < 0 ? nil : Int(row)
+    }
+}
