@@ -62,14 +62,17 @@ let package = Package(
             ],
             path: "Tests/Mutations", swiftSettings: strict),
         // What tests of several rooms use.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["Compute"], path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Tensors"),
-        tests(of: "Compute", "Conformance", "Tensors"),
+        tests(of: "Compute", "Conformance", "Tensors", "TestSupport"),
         tests(of: "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
         tests(of: "Checkpoints", "Tensors", "TestSupport", fixtures: true),
         tests(of: "Tokenizers", "Checkpoints", fixtures: true),
-        tests(of: "Transformers", "Checkpoints", "Compute", "Tensors", fixtures: true),
-        tests(of: "Linearity", "Transformers", "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
+        tests(of: "Transformers", "Checkpoints", "Compute", "Tensors", "TestSupport", fixtures: true),
+        tests(
+            of: "Linearity", "Transformers", "LinearAlgebra", "Checkpoints", "Compute", "Tensors", "TestSupport",
+            fixtures: true),
         tests(of: "Reports", "Linearity", "Transformers", "Checkpoints", "TestSupport"),
         tests(of: "straightedge", "Checkpoints", "TestSupport", fixtures: true),
         .testTarget(name: "MutationsTests", dependencies: ["mutations"], swiftSettings: strict),

@@ -68,9 +68,9 @@ def main():
             folder = top / f"killed-{analyses}"
             folder.mkdir()
             analyses += 1
-            # Some are killed often and early, some late.
-            share = draw.choice([0.15, 0.5, 1.1])
             while True:
+                # Some kills come early, some late.
+                share = draw.choice([0.15, 0.5, 1.1])
                 process = subprocess.Popen([*command(folder), "--resume", "--save-interval", str(draw.choice([0, 2, 60]))])
                 try:
                     limit = draw.uniform(0, share * seconds) if kills < arguments.kills else None

@@ -1,14 +1,22 @@
 import Compute
 import Conformance
+import TestSupport
 import Testing
 
-/// Every case of the table on the CPU.
+/// Every case of the table on the CPU, and on the kernels of a GPU that the CPU runs.
 @Suite struct ConformanceTests {
     private static let device = Device.host()
+    private static let emulated = Result { try Device.emulated() }
 
     @Test(arguments: ConformanceTable.all)
     func hostConforms(_ candidate: ConformanceCase) throws {
         let outcome = try candidate.run(on: ConformanceTests.device)
+        #expect(outcome.passed, "\(outcome.name): \(outcome.complaint ?? "")")
+    }
+
+    @Test(.needsEmulation, arguments: ConformanceTable.all)
+    func emulationConforms(_ candidate: ConformanceCase) throws {
+        let outcome = try candidate.run(on: ConformanceTests.emulated.get())
         #expect(outcome.passed, "\(outcome.name): \(outcome.complaint ?? "")")
     }
 

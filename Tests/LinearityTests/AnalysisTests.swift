@@ -1,6 +1,7 @@
 import Checkpoints
 import Compute
 import Linearity
+import TestSupport
 import Testing
 import Transformers
 
@@ -20,6 +21,17 @@ struct AnalysisTests {
         for other in [staged, oneLane, threeLanes] {
             for (a, b) in zip(scores(reference), scores(other)) { #expect(abs(a - b) < 1e-9) }
         }
+    }
+
+    @Test("the kernels of a GPU give the scores of the CPU", .needsEmulation)
+    func emulated() throws {
+        var settings = Analysis.Settings()
+        settings.sites = [.layer, .attention, .feedForward]
+        let reference = try SmallAnalysis(settings: settings).run()
+        let other = try SmallAnalysis(settings: settings, device: .emulated()).run()
+        let (wanted, got) = (scores(reference), scores(other))
+        #expect(wanted.count > 50 && wanted.count == got.count)
+        for (a, b) in zip(wanted, got) { #expect(abs(a - b) < 1e-6) }
     }
 
     @Test("scores are those of explicit least squares in float64 on the same streams")
@@ -81,7 +93,7 @@ struct AnalysisTests {
 
     private func scores(_ result: Analysis.Result) -> [Double] {
         result.views.flatMap { view in
-            view.layers.flatMap { row in
+            view.steps.flatMap { row in
                 [
                     row.figures.linearity, row.figures.linearityWithoutResidual, row.figures.linearityHeldOut,
                     row.figures.linearityWithoutResidualHeldOut, row.figures.orthogonalProcrustes,

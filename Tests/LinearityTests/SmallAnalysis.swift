@@ -18,13 +18,13 @@ struct SmallAnalysis {
 
     init(
         settings: Analysis.Settings = .init(), laneCount: Int = 2, lengths: [Int] = SmallAnalysis.lengths,
-        isParallel: Bool = false
+        isParallel: Bool = false, device: Device? = nil
     ) throws {
         let folder = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(
             separator: "/")
         model = try DecoderModel(Checkpoint.open("\(folder)/TransformersTests/Fixtures/llama-tied"))
         if isParallel { model.plan.residual = .parallel }
-        device = .host(laneCount: laneCount)
+        self.device = device ?? .host(laneCount: laneCount)
         self.settings = settings
         layout = SequenceLayout(lengths: lengths)
         var state: UInt64 = 1

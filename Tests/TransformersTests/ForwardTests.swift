@@ -2,6 +2,7 @@ import Checkpoints
 import Compute
 import Synchronization
 import Tensors
+import TestSupport
 import Testing
 import Transformers
 
@@ -10,12 +11,15 @@ private let tolerance = 2e-5
 
 @Suite("The forward pass equals Hugging Face's")
 struct ForwardTests {
-    private let device = Device.host()
+    private static let models = ["llama-tied", "llama-untied-sharded"]
 
     @Test(
         "hidden states and logits of every layer",
-        arguments: ["llama-tied", "llama-untied-sharded"], [Stream.PlacementKind.memory, .scratchFile])
-    func hiddenStates(name: String, placement: Stream.PlacementKind) throws {
+        arguments: models.flatMap { name in [Stream.PlacementKind.memory, .scratchFile].map { (name, $0) } },
+        TestDevice.available)
+    func hiddenStates(which: (name: String, placement: Stream.PlacementKind), on testDevice: TestDevice) throws {
+        let (name, placement) = which
+        let device = try testDevice.open()
         let expected = try Fixture.expectations(name)
         let (ids, layout) = try expected.batch()
         let forward = try Forward(
@@ -36,12 +40,13 @@ struct ForwardTests {
 
     @Test(
         "contributions of attention and MLP, as an observer sees them",
-        arguments: ["llama-tied", "llama-untied-sharded"])
-    func contributions(name: String) throws {
+        arguments: models, TestDevice.available)
+    func contributions(name: String, on testDevice: TestDevice) throws {
+        let device = try testDevice.open()
         let expected = try Fixture.expectations(name)
         let (ids, layout) = try expected.batch()
         let forward = try Forward(model: Fixture.model(name), device: device, layout: layout, slabTokenCount: 8)
-        let recorder = Recorder(width: forward.plan.width, tokenCount: layout.tokenCount)
+        let recorder = Recorder(device: device, width: forward.plan.width, tokenCount: layout.tokenCount)
         var stream = try forward.embed(ids)
         for layer in 0..<forward.plan.layerCount { stream = try forward.apply(layer, to: stream, observer: recorder) }
         for layer in 0..<forward.plan.layerCount {
@@ -55,8 +60,9 @@ struct ForwardTests {
 
     @Test(
         "every element type of a GGUF file",
-        arguments: ["F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "super-blocks"])
-    func elementTypes(type: String) throws {
+        arguments: ["F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "super-blocks"], TestDevice.available)
+    func elementTypes(type: String, on testDevice: TestDevice) throws {
+        let device = try testDevice.open()
         let expected = try Fixture.expectations("llama-gguf")
         let (allIds, allLayout) = try Fixture.expectations("llama-tied").batch()
         let want = try expected.floats("\(type).norm")
@@ -75,8 +81,9 @@ struct ForwardTests {
 
     @Test(
         "quantized blocks decode to the same bits as ggml's",
-        arguments: ElementType.allCases.filter { $0.blockElementCount > 1 })
-    func blocks(type: ElementType) throws {
+        arguments: ElementType.allCases.filter { $0.blockElementCount > 1 }, TestDevice.available)
+    func blocks(type: ElementType, on testDevice: TestDevice) throws {
+        let device = try testDevice.open()
         let name = type.rawValue
         let file = try SafetensorsFile(Fixture.path("blocks.safetensors"))
         let want = try Expectations(file: file).floats("\(name).values")
@@ -89,8 +96,9 @@ struct ForwardTests {
         #expect(zip(got, want).allSatisfy { $0.bitPattern == $1.bitPattern || $0.isNaN && $1.isNaN })
     }
 
-    @Test("the slab size does not change a bit of the stream")
-    func slabs() throws {
+    @Test("the slab size does not change the stream", arguments: TestDevice.available)
+    func slabs(on testDevice: TestDevice) throws {
+        let device = try testDevice.open()
         let (ids, layout) = try Fixture.expectations("llama-tied").batch()
         let model = try Fixture.model("llama-tied")
         let streams = try [1, 8, 40, 1000].map { tokenCount in
@@ -113,6 +121,7 @@ struct ForwardTests {
 
 /// Keeps the contributions of attention and MLP.
 private final class Recorder: Observer {
+    private let device: Device
     private let width: Int
     private let tokenCount: Int
     private let kept = Mutex<[Key: [Float]]>([:])
@@ -122,7 +131,8 @@ private final class Recorder: Observer {
         let layer: Int
     }
 
-    init(width: Int, tokenCount: Int) {
+    init(device: Device, width: Int, tokenCount: Int) {
+        self.device = device
         self.width = width
         self.tokenCount = tokenCount
     }
@@ -133,7 +143,7 @@ private final class Recorder: Observer {
         _ site: Site, layer: Int, rows: Range<Int>, x: Tensor, contribution: Tensor
     ) throws(TransformerError) {
         let values: [Float]
-        do { values = try Device.host().floats(of: contribution) } catch { throw .compute(error) }
+        do { values = try device.floats(of: contribution) } catch { throw .compute(error) }
         kept.withLock { kept in
             var all = kept[Key(site: site, layer: layer)] ?? [Float](repeating: .nan, count: tokenCount * width)
             all.replaceSubrange(rows.lowerBound * width..<rows.upperBound * width, with: values)
