@@ -75,7 +75,7 @@ let package = Package(
             fixtures: true),
         tests(of: "Reports", "Linearity", "Transformers", "Checkpoints", "TestSupport"),
         tests(of: "straightedge", "Checkpoints", "TestSupport", fixtures: true),
-        .testTarget(name: "MutationsTests", dependencies: ["mutations"], swiftSettings: strict),
+        .testTarget(name: "MutationsTests", dependencies: ["mutations", "TestSupport"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -4,12 +4,19 @@
 #include "product_plans.h"
 #include "staging.h"
 
+#include <cstring>
+
 namespace straightedge {
+namespace {
+
+// The function that an expression calls.
+std::string called(const char *expression) { return std::string(expression, std::strcspn(expression, "(")); }
+
+} // namespace
 
 void check(cudaError_t error, const char *expression) {
     if (error == cudaSuccess) return;
-    const std::string text =
-        std::string(expression) + ": " + cudaGetErrorName(error) + ", " + cudaGetErrorString(error);
+    const std::string text = called(expression) + ": " + cudaGetErrorName(error) + ", " + cudaGetErrorString(error);
     // Clears errors that do not stick.
     (void)cudaGetLastError();
     switch (error) {
@@ -29,13 +36,13 @@ void check(cudaError_t error, const char *expression) {
 
 void check(cublasStatus_t status, const char *expression) {
     if (status == CUBLAS_STATUS_SUCCESS) return;
-    const std::string text = std::string(expression) + ": cuBLAS status " + std::to_string(static_cast<int>(status));
+    const std::string text = called(expression) + ": cuBLAS status " + std::to_string(static_cast<int>(status));
     throw Failure{status == CUBLAS_STATUS_ALLOC_FAILED ? CK_OUT_OF_MEMORY : CK_DEVICE_FAILED, text};
 }
 
 void check(cusolverStatus_t status, const char *expression) {
     if (status == CUSOLVER_STATUS_SUCCESS) return;
-    const std::string text = std::string(expression) + ": cuSOLVER status " + std::to_string(static_cast<int>(status));
+    const std::string text = called(expression) + ": cuSOLVER status " + std::to_string(static_cast<int>(status));
     throw Failure{status == CUSOLVER_STATUS_ALLOC_FAILED ? CK_OUT_OF_MEMORY : CK_DEVICE_FAILED, text};
 }
 

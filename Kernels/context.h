@@ -25,7 +25,7 @@ void check(cudaError_t error, const char *expression);
 void check(cublasStatus_t status, const char *expression);
 void check(cusolverStatus_t status, const char *expression);
 
-// Every foreign call is checked where it is made, and named by its expression.
+// Every foreign call is checked where it is made, and named.
 #define CHECK(expression) ::straightedge::check((expression), #expression)
 
 class Staging;

@@ -56,5 +56,5 @@ endif()
 
 if(STRAIGHTEDGE_KERNEL_CHECK)
     add_library(emulation-tests-check OBJECT ${test_sources})
-    target_include_directories(emulation-tests-check PRIVATE Kernels Kernels/emulation)
+    target_include_directories(emulation-tests-check PRIVATE Kernels Kernels/emulation Sources/CKernels/include)
 endif()

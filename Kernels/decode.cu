@@ -1,4 +1,4 @@
-// Stored elements to float32 or float64, on the device: plain types and ggml's blocks.
+// Stored elements to numbers of the device: plain types and ggml's blocks.
 //
 // One lane an element, so that what is written lies side by side. Every product but Q8_K's is exact in float32, and
 // sums round once: this file is compiled without contraction to fused multiplications, so that every bit is the host's.
@@ -187,13 +187,22 @@ struct Q8_K {
     }
 };
 
-// Float32 holds every other type exactly, and float64 what float32 holds; only float64 and int32 are rounded.
+// Float32 holds every other type exactly, and float64 what float32 holds; only float64 and int32 are rounded to it, and
+// 16-bit results from it.
+template <typename Element, typename Value> __device__ __forceinline__ Element converted(Value value) {
+    if constexpr (std::is_same_v<Element, double> || std::is_same_v<Element, float>) {
+        return static_cast<Element>(value);
+    } else {
+        return from_float<Element>(static_cast<float>(value));
+    }
+}
+
 template <typename Stored, typename Element> __global__ void decode_kernel(const Byte *bytes, Matrix<Element> result) {
     const std::int64_t count = result.rows * result.columns;
     for (std::int64_t i = first_element(); i < count; i += element_stride()) {
         const Byte *block = bytes + i / Stored::elementCount * Stored::byteCount;
         const typename Stored::Value value = Stored::value(block, static_cast<int>(i % Stored::elementCount));
-        result.row(i / result.columns)[i % result.columns] = static_cast<Element>(value);
+        result.row(i / result.columns)[i % result.columns] = converted<Element>(value);
     }
 }
 
@@ -247,11 +256,16 @@ void decode(ck_context &context, const void *bytes, std::int64_t byteCount, std:
     const Scratch stored(context, bytes, byteCount);
     with_stored_type(type, [&](auto storedType) {
         using Stored = typename decltype(storedType)::type;
-        with_real_type(result.type, [&](auto element) {
+        const auto run = [&](auto element) {
             using Element = typename decltype(element)::type;
             CHECK(launch(decode_kernel<Stored, Element>, element_grid(context, count), dim3(blockLaneCount), 0,
                          context.stream, stored.as<const Byte>(), matrix<Element>(result)));
-        });
+        };
+        if (result.type == CK_FLOAT64) {
+            run(Type<double>{});
+        } else {
+            with_activation_type(result.type, run);
+        }
     });
 }
 

@@ -1,4 +1,4 @@
-// Sums, differences and biases, element by element, and casts between element types.
+// Sums, differences and biases, element by element.
 #include "operations.h"
 #include "tensors.h"
 
@@ -23,11 +23,12 @@ __global__ void combine_f32(Matrix<const float> a, Matrix<const float> b, Matrix
     }
 }
 
-// x += bias, row by row.
-__global__ void add_bias_f32(const float *bias, Matrix<float> x) {
+// x += bias, row by row; the sum is rounded once.
+template <typename T> __global__ void add_bias_kernel(const float *bias, Matrix<T> x) {
     const std::int64_t count = x.rows * x.columns;
     for (std::int64_t i = first_element(); i < count; i += element_stride()) {
-        x.row(i / x.columns)[i % x.columns] += bias[i % x.columns];
+        T &element = x.row(i / x.columns)[i % x.columns];
+        element = from_float<T>(to_float(element) + bias[i % x.columns]);
     }
 }
 
@@ -49,8 +50,11 @@ void subtract(ck_context &context, ck_tensor a, ck_tensor b, ck_tensor result) {
 void add_bias(ck_context &context, ck_tensor bias, ck_tensor x) {
     const std::int64_t count = x.rows * x.columns;
     if (count == 0) return;
-    CHECK(launch(add_bias_f32, element_grid(context, count), dim3(blockLaneCount), 0, context.stream,
-                 address<const float>(bias), matrix<float>(x)));
+    with_activation_type(x.type, [&](auto type) {
+        using T = typename decltype(type)::type;
+        CHECK(launch(add_bias_kernel<T>, element_grid(context, count), dim3(blockLaneCount), 0, context.stream,
+                     address<const float>(bias), matrix<T>(x)));
+    });
 }
 
 } // namespace straightedge

@@ -12,10 +12,6 @@ void allocate(ck_context &context, std::int64_t byteCount, std::uint64_t *result
     *result = reinterpret_cast<std::uint64_t>(memory);
 }
 
-void release(ck_context &context, std::uint64_t address) {
-    CHECK(cudaFreeAsync(reinterpret_cast<void *>(address), context.stream));
-}
-
 void memory_info(ck_context &, std::int64_t *freeByteCount, std::int64_t *totalByteCount) {
     std::size_t free = 0, total = 0;
     CHECK(cudaMemGetInfo(&free, &total));

@@ -8,7 +8,6 @@
 namespace straightedge {
 
 void allocate(ck_context &, std::int64_t byteCount, std::uint64_t *address);
-void release(ck_context &, std::uint64_t address);
 void memory_info(ck_context &, std::int64_t *freeByteCount, std::int64_t *totalByteCount);
 void write(ck_context &, const void *bytes, std::int64_t byteCount, std::uint64_t address);
 void read(ck_context &, std::uint64_t address, void *bytes, std::int64_t byteCount);

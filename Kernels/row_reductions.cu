@@ -81,7 +81,8 @@ template <typename T> __global__ void prediction_errors_kernel(Prediction<T> ope
     output[2] = sqrt(weighted);
 }
 
-template <typename T> __device__ __forceinline__ bool is_finite(T value) { return isfinite(value); }
+template <typename T> __device__ __forceinline__ bool is_finite(T value) { return isfinite(to_float(value)); }
+template <> __device__ __forceinline__ bool is_finite(double value) { return isfinite(value); }
 
 // *first = the smaller of itself and the first row with a NaN or an infinity.
 template <typename T> __global__ void first_non_finite_row_kernel(Matrix<const T> x, unsigned long long *first) {
@@ -130,11 +131,16 @@ void first_non_finite_row(ck_context &context, ck_tensor x, std::int64_t *row) {
     if (x.rows == 0 || x.columns == 0) return;
     unsigned long long first = ULLONG_MAX;
     const Scratch found(context, &first, sizeof first);
-    with_real_type(x.type, [&](auto type) {
+    const auto run = [&](auto type) {
         using T = typename decltype(type)::type;
         CHECK(launch(first_non_finite_row_kernel<T>, row_grid(x.rows), row_block(), 0, context.stream,
                      matrix<const T>(x), found.as<unsigned long long>()));
-    });
+    };
+    if (x.type == CK_FLOAT64) {
+        run(Type<double>{});
+    } else {
+        with_activation_type(x.type, run);
+    }
     read_back(context, found.as<void>(), &first, sizeof first);
     if (first != ULLONG_MAX) *row = static_cast<std::int64_t>(first);
 }

@@ -86,7 +86,12 @@ std::int32_t create_context(std::int32_t device, ck_context **context) {
 
 void destroy_context(ck_context *context) { delete context; }
 
-void release_memory(ck_context *context, std::uint64_t address) { (void)Entry<release>::call(context, address); }
+// Also where the device has failed: what a library refused leaves memory that can be given back.
+void release(ck_context *context, std::uint64_t address) {
+    const std::lock_guard<std::mutex> lock(context->mutex);
+    (void)cudaSetDevice(context->device);
+    (void)cudaFreeAsync(reinterpret_cast<void *>(address), context->stream);
+}
 
 void describe_error(char *text, std::int64_t size) {
     if (size <= 0) return;
@@ -104,7 +109,7 @@ ck_api make_table() {
     api.describe_error = describe_error;
     api.synchronize = Entry<synchronize_stream>::call;
     api.allocate = Entry<allocate>::call;
-    api.release = release_memory;
+    api.release = release;
     api.memory_info = Entry<memory_info>::call;
     api.write = Entry<write>::call;
     api.read = Entry<read>::call;

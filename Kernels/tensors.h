@@ -41,6 +41,18 @@ template <typename Body> void with_real_type(std::int32_t type, Body &&body) {
     }
 }
 
+// Calls `body` with the type of an activation: float, __half or __nv_bfloat16.
+template <typename Body> void with_activation_type(std::int32_t type, Body &&body) {
+    switch (type) {
+    case CK_FLOAT16:
+        return body(Type<__half>{});
+    case CK_BFLOAT16:
+        return body(Type<__nv_bfloat16>{});
+    default:
+        return body(Type<float>{});
+    }
+}
+
 template <typename T> __device__ __forceinline__ float to_float(T value) { return static_cast<float>(value); }
 template <> __device__ __forceinline__ float to_float(__half value) { return __half2float(value); }
 template <> __device__ __forceinline__ float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }

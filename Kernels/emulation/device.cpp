@@ -96,7 +96,7 @@ const emulation_options &options() { return current; }
 
 std::string configure(const emulation_options &wanted) {
     if (wanted.struct_size != sizeof(emulation_options))
-        return formatted("struct_size is %llu, not %zu: the caller was built with another emulation.h",
+        return formatted("struct_size is %llu, not %zu: the caller was built with another version of its header",
                          static_cast<unsigned long long>(wanted.struct_size), sizeof(emulation_options));
     const auto is_order = [](std::int32_t value) {
         return value >= EMULATION_ORDER_ASCENDING && value <= EMULATION_ORDER_SEEDED;

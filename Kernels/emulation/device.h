@@ -1,7 +1,7 @@
 // The emulated device as a whole: its lock, its options, what it counts, and what it takes in.
 #pragma once
 
-#include "emulation.h"
+#include "ckernels_emulation.h"
 #include "include/cuda_runtime_api.h"
 
 #include <functional>

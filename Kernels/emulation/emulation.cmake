@@ -14,7 +14,7 @@ file(GLOB emulation_sources CONFIGURE_DEPENDS Kernels/emulation/*.cpp)
 add_library(emulation OBJECT ${emulation_sources})
 target_compile_definitions(emulation PUBLIC STRAIGHTEDGE_EMULATION)
 # Ahead of any CUDA toolkit on the system's path.
-target_include_directories(emulation BEFORE PUBLIC Kernels/emulation/include Kernels)
+target_include_directories(emulation BEFORE PUBLIC Kernels/emulation/include Kernels Sources/CKernels/include)
 target_link_libraries(emulation PUBLIC Boost::context Threads::Threads ${OPENBLAS_LIBRARY})
 
 if(kernel_sources)

@@ -1,4 +1,4 @@
-#include "emulation.h"
+#include "ckernels_emulation.h"
 
 #include "device.h"
 #include "failure.h"

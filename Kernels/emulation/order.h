@@ -1,7 +1,7 @@
 // Whose turn it is: the numbers 0 ..< count ascending, descending, or drawn from a seed.
 #pragma once
 
-#include "emulation.h"
+#include "ckernels_emulation.h"
 
 #include <cstdint>
 #include <numeric>

@@ -1,7 +1,7 @@
 // Streams are queues. Their work runs when the host waits, in an order that CUDA allows and the options choose.
 #pragma once
 
-#include "emulation.h"
+#include "ckernels_emulation.h"
 #include "include/cuda_runtime_api.h"
 
 #include <chrono>

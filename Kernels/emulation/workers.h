@@ -1,7 +1,7 @@
 // The OS threads that run the blocks of a grid.
 #pragma once
 
-#include "emulation.h"
+#include "ckernels_emulation.h"
 #include "launch.h"
 
 #include <cstdint>

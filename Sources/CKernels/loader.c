@@ -48,6 +48,15 @@ const ck_api *ck_open_library(const char *path, char *message, int64_t size) {
     return api;
 }
 
+const emulation_api *ck_emulation(const char *path) {
+    const emulation_api *(*get_api)(uint32_t);
+    void *library = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    void *symbol = library ? dlsym(library, "emulation_get_api") : 0;
+    if (!symbol) return 0;
+    memcpy(&get_api, &symbol, sizeof get_api);
+    return get_api(EMULATION_ABI_VERSION);
+}
+
 int32_t ck_preload(const char *path, char *message, int64_t size) {
     message[0] = 0;
     if (dlopen(path, RTLD_NOW | RTLD_GLOBAL)) return 0;

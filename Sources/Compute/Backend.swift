@@ -12,6 +12,8 @@ package protocol Backend: Sendable {
 
     // MARK: Lanes
 
+    /// Tokens of a slab, and rows of an MLP's activations, that are worth computing at once.
+    var preferredRowCounts: (slab: Int, activations: Int) { get }
     /// How many slabs are worked on at the same time.
     var laneCount: Int { get }
     /// Calls `body(task, lane)` for every task; at any moment a lane works on one task only.

@@ -2,14 +2,15 @@ public import Tensors
 
 /// The operations of a forward pass. All are float32 unless said otherwise; `(tokens, width)` names a shape.
 extension Device {
-    /// Decodes stored elements to float32, or to float64 where the result is that.
+    /// Decodes stored elements to those of the result, which are rounded from float32 where they have 16 bits.
     ///
     /// - Parameters:
     ///   - bytes: Exactly the stored bytes of `result.shape.count` elements.
     ///   - elementType: How they are stored: F64, F32, F16, BF16 or a block type.
-    ///   - result: Contiguous float32 or float64.
+    ///   - result: Contiguous float32, float64, float16 or bfloat16.
     public func decode(_ bytes: RawSpan, elementType: ElementType, into result: Tensor) throws(ComputeError) {
-        try checkFloatingPoint(result, "result", in: "decode")
+        if result.elementType != .float64 { try checkActivations(result, "result", in: "decode") }
+        try check(result, "result", nil, in: "decode")
         try checkContiguous(result, "result", in: "decode")
         guard elementType.byteCount(of: result.shape.count) == bytes.byteCount else {
             throw .shape(
@@ -52,19 +53,22 @@ extension Device {
     /// (Zhang and Sennrich 2019).
     ///
     /// - Parameters:
-    ///   - x: (tokens, width).
-    ///   - weight: (width).
-    ///   - result: (tokens, width); may be `x`.
+    ///   - x: (tokens, width) float32.
+    ///   - weight: (width) float32.
+    ///   - result: (tokens, width) float32, float16 or bfloat16; may be `x`.
     public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) throws(ComputeError) {
         try check(x, "x", .float32, in: "rmsNorm")
         try check(weight, "weight", .float32, in: "rmsNorm")
         try check(weight, "weight", rows: 1, columns: x.columns, in: "rmsNorm")
-        try check(result, "result", .float32, in: "rmsNorm")
+        try checkActivations(result, "result", in: "rmsNorm")
         try check(result, "result", rows: x.rows, columns: x.columns, in: "rmsNorm")
         try backend.rmsNorm(x, weight: weight, epsilon: epsilon, into: result)
     }
 
-    /// result = scale · op(a) · op(b), added to what result holds where `accumulates`. Float32 or float64.
+    /// result = scale · op(a) · op(b), added to what result holds where `accumulates`.
+    ///
+    /// Float64 operands give float64, and float32 ones float32. Those of float16 or bfloat16 are summed in float32, and give
+    /// that or their own type.
     ///
     /// - Parameters:
     ///   - a: (m, k), or (k, m) where `transposesA`.
@@ -74,9 +78,11 @@ extension Device {
         _ a: Tensor, _ b: Tensor, transposesA: Bool = false, transposesB: Bool = false, scale: Double = 1,
         accumulates: Bool = false, into result: Tensor
     ) throws(ComputeError) {
-        try checkFloatingPoint(a, "a", in: "product")
+        if a.elementType != .float64 { try checkActivations(a, "a", in: "product") }
+        try check(a, "a", nil, in: "product")
         try check(b, "b", a.elementType, in: "product")
-        try check(result, "result", a.elementType, in: "product")
+        let isWidening = a.elementType.isSixteenBits && result.elementType == .float32
+        try check(result, "result", isWidening ? .float32 : a.elementType, in: "product")
         let (m, k) = transposesA ? (a.columns, a.rows) : (a.rows, a.columns)
         let n = transposesB ? b.rows : b.columns
         try check(b, "b", rows: transposesB ? n : k, columns: transposesB ? k : n, in: "product")
@@ -87,9 +93,9 @@ extension Device {
             into: result)
     }
 
-    /// x += bias, row by row; x is (tokens, width), bias (width).
+    /// x += bias, row by row; x is (tokens, width) float32, float16 or bfloat16, bias (width) float32.
     public func addBias(_ bias: Tensor, to x: Tensor) throws(ComputeError) {
-        try check(x, "x", .float32, in: "addBias")
+        try checkActivations(x, "x", in: "addBias")
         try check(bias, "bias", .float32, in: "addBias")
         try check(bias, "bias", rows: 1, columns: x.columns, in: "addBias")
         try backend.addBias(bias, to: x)
@@ -98,14 +104,14 @@ extension Device {
     /// Rotary position embedding in place (Su et al. 2021).
     ///
     /// - Parameters:
-    ///   - x: (tokens, heads · headWidth).
-    ///   - cosines: (positions, pairs): cosine of position · frequency; `sines` likewise.
+    ///   - x: (tokens, heads · headWidth) float32, float16 or bfloat16.
+    ///   - cosines: (positions, pairs) float32: cosine of position · frequency; `sines` likewise.
     ///   - positions: The position of each token in its sequence.
     ///   - headWidth: Width of a head; its first 2·pairs elements are rotated.
     public func rotate(
         _ x: Tensor, cosines: Tensor, sines: Tensor, positions: [Int32], headWidth: Int, layout: RotaryLayout
     ) throws(ComputeError) {
-        try check(x, "x", .float32, in: "rotate")
+        try checkActivations(x, "x", in: "rotate")
         try check(cosines, "cosines", .float32, in: "rotate")
         try check(sines, "sines", .float32, in: "rotate")
         try check(sines, "sines", rows: cosines.rows, columns: cosines.columns, in: "rotate")
@@ -156,11 +162,11 @@ extension Device {
     /// SwiGLU's gate (Shazeer 2020): result = silu(gate) ⊙ up, silu(z) = z / (1 + exp(-z)).
     ///
     /// - Parameters:
-    ///   - gateUp: (tokens, 2·m): gate in the first m columns, up in the rest.
-    ///   - result: (tokens, m).
+    ///   - gateUp: (tokens, 2·m) float32, float16 or bfloat16: gate in the first m columns, up in the rest.
+    ///   - result: (tokens, m), of the same element type.
     public func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError) {
-        try check(gateUp, "gateUp", .float32, in: "gatedSiLU")
-        try check(result, "result", .float32, in: "gatedSiLU")
+        try checkActivations(gateUp, "gateUp", in: "gatedSiLU")
+        try check(result, "result", gateUp.elementType, in: "gatedSiLU")
         try check(gateUp, "gateUp", rows: result.rows, columns: 2 * result.columns, in: "gatedSiLU")
         try backend.gatedSiLU(gateUp, into: result)
     }
@@ -183,9 +189,10 @@ extension Device {
         try backend.subtract(a, b, into: result)
     }
 
-    /// The first row of x, float32 or float64, that holds a NaN or an infinity, or nil.
+    /// The first row of x, float64 or what activations are, that holds a NaN or an infinity, or nil.
     public func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int? {
-        try checkFloatingPoint(x, "x", in: "firstNonFiniteRow")
+        if x.elementType != .float64 { try checkActivations(x, "x", in: "firstNonFiniteRow") }
+        try check(x, "x", nil, in: "firstNonFiniteRow")
         return try backend.firstNonFiniteRow(x)
     }
 }

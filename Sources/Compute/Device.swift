@@ -50,6 +50,10 @@ public final class Device: Sendable {
     /// How many slabs are worked on at the same time; each lane brings its own workspace.
     public var laneCount: Int { backend.laneCount }
 
+    /// Tokens of a slab, and rows of an MLP's activations, that are worth computing at once: as many as the caches of a core
+    /// hold, or as a GPU needs to be busy.
+    public var preferredRowCounts: (slab: Int, activations: Int) { backend.preferredRowCounts }
+
     /// Waits until all that was asked for has been done: what a clock around operations needs.
     public func synchronize() throws(ComputeError) { try backend.synchronize() }
 
@@ -229,6 +233,15 @@ extension Device {
     func checkFloatingPoint(_ tensor: Tensor, _ operand: String, in operation: String) throws(ComputeError) {
         guard tensor.elementType == .float32 || tensor.elementType == .float64 else {
             throw .elementType(operation: operation, operand: operand, expected: "F32 or F64", got: tensor.elementType)
+        }
+        try check(tensor, operand, nil, in: operation)
+    }
+
+    /// Checks for what activations are: float32, float16 or bfloat16.
+    func checkActivations(_ tensor: Tensor, _ operand: String, in operation: String) throws(ComputeError) {
+        guard tensor.elementType == .float32 || tensor.elementType.isSixteenBits else {
+            throw .elementType(
+                operation: operation, operand: operand, expected: "F32, F16 or BF16", got: tensor.elementType)
         }
         try check(tensor, operand, nil, in: operation)
     }

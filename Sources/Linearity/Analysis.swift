@@ -20,6 +20,8 @@ public struct Analysis: Sendable {
         public var sites: [StepSite] = [.layer]
         /// Whether to measure the error of every token.
         public var measuresTokenErrors = true
+        /// Of the operands of the forward pass's matrix products.
+        public var computeType = ComputeType.f32
         /// Bytes of memory to take at most; nil for 80 % of what is available.
         public var memoryByteCount: Int?
 
@@ -110,7 +112,7 @@ public struct Analysis: Sendable {
         guard layout.tokenCount > plan.width else { throw .tooFewTokens(count: layout.tokenCount, width: plan.width) }
         let folds = FoldLayout(layout: layout, foldCount: settings.foldCount)
         let memory = try MemoryPlan(
-            plan: plan, layout: layout, settings: settings, foldCount: folds.foldCount, laneCount: device.laneCount,
+            plan: plan, layout: layout, settings: settings, foldCount: folds.foldCount, device: device,
             slabTokenCount: store?.slabTokenCount)
         try store?.begin(slabTokenCount: memory.slabTokenCount)
         return try AnalysisRun(

@@ -29,7 +29,7 @@ struct AnalysisRun {
             (
                 try Forward(
                     model: model, device: device, layout: layout, slabTokenCount: memory.slabTokenCount,
-                    placement: memory.placement),
+                    placement: memory.placement, computeType: settings.computeType),
                 try LayerMeasurement(
                     device: device, layout: layout, folds: folds, skippedTokenCount: settings.skippedTokenCount,
                     width: model.plan.width, stages: memory.placement == .scratchFile,

@@ -107,7 +107,7 @@ public struct EmbeddingComparison: Sendable {
     /// - Parameter progress: Called now and then.
     /// - Throws: `LinearityError`: too little memory, or a number that is not finite, and where.
     public func run(progress: @escaping (Progress) -> Void = { _ in }) throws(LinearityError) -> Result {
-        let memory = (budget: memoryBudget, planned: plannedByteCount)
+        let memory = (budget: try memoryBudget(), planned: plannedByteCount)
         guard memory.planned <= memory.budget else {
             throw .comparisonMemory(needed: memory.planned, budget: memory.budget)
         }
@@ -151,8 +151,9 @@ public struct EmbeddingComparison: Sendable {
 // MARK: - Memory
 
 extension EmbeddingComparison {
-    private var memoryBudget: Int {
-        settings.memoryByteCount ?? HostResources.availableMemoryByteCount() / 5 * 4
+    private func memoryBudget() throws(LinearityError) -> Int {
+        let available = try comparing { () throws(ComputeError) in try device.availableMemoryByteCount() }
+        return settings.memoryByteCount ?? available / 5 * 4
     }
 
     /// Bytes that are taken at most, besides some 40 MB of the program's own.

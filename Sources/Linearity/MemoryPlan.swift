@@ -1,4 +1,4 @@
-import Compute
+public import Compute
 public import Transformers
 
 /// How an analysis uses the memory it may take: planned before anything is taken.
@@ -15,9 +15,6 @@ public struct MemoryPlan: Sendable, Hashable {
 
     /// Bytes that will be taken, at most.
     public var byteCount: Int { workingByteCount + (placement == .memory ? streamByteCount : 0) }
-
-    /// Tokens of a slab where memory allows: the products are then large enough for full speed.
-    private static let preferredSlabTokenCount = 1024
 
     /// A plan as it was made.
     public init(
@@ -39,11 +36,11 @@ public struct MemoryPlan: Sendable, Hashable {
     /// - Throws: `LinearityError.memory` where even one sequence at a time, with the streams in a scratch file, is too
     ///   much.
     public init(
-        plan: DecoderPlan, layout: SequenceLayout, settings: Analysis.Settings, foldCount: Int, laneCount: Int,
+        plan: DecoderPlan, layout: SequenceLayout, settings: Analysis.Settings, foldCount: Int, device: Device,
         slabTokenCount chosenSlabTokenCount: Int? = nil
     ) throws(LinearityError) {
         let measurement = LayerMeasurement.byteCount(
-            width: plan.width, foldCount: foldCount, laneCount: laneCount,
+            width: plan.width, foldCount: foldCount, laneCount: device.laneCount,
             measuresTokenErrors: settings.measuresTokenErrors)
         // Ids, four numbers a token and view, and the errors of all tokens, in-sample and held-out.
         let steps = (settings.layers?.count ?? plan.layerCount) * settings.sites.count + 1
@@ -51,29 +48,32 @@ public struct MemoryPlan: Sendable, Hashable {
         let sublayerStreamCount = settings.sites.contains { $0 != .layer } ? (plan.residual == .parallel ? 2 : 1) : 0
         try self.init(
             plan: plan, layout: layout, streamCount: 2 + sublayerStreamCount, otherByteCount: measurement + tokens,
-            laneCount: laneCount, budgetByteCount: settings.memoryByteCount, slabTokenCount: chosenSlabTokenCount)
+            device: device, computeType: settings.computeType, budgetByteCount: settings.memoryByteCount,
+            slabTokenCount: chosenSlabTokenCount)
     }
 
     /// For a forward pass alone.
     public init(
-        plan: DecoderPlan, layout: SequenceLayout, laneCount: Int, budgetByteCount: Int?
+        plan: DecoderPlan, layout: SequenceLayout, device: Device, computeType: ComputeType, budgetByteCount: Int?
     ) throws(LinearityError) {
         try self.init(
-            plan: plan, layout: layout, streamCount: 2, otherByteCount: layout.tokenCount * 4, laneCount: laneCount,
-            budgetByteCount: budgetByteCount, slabTokenCount: nil)
+            plan: plan, layout: layout, streamCount: 2, otherByteCount: layout.tokenCount * 4, device: device,
+            computeType: computeType, budgetByteCount: budgetByteCount, slabTokenCount: nil)
     }
 
     private init(
-        plan: DecoderPlan, layout: SequenceLayout, streamCount: Int, otherByteCount: Int, laneCount: Int,
-        budgetByteCount: Int?, slabTokenCount chosenSlabTokenCount: Int?
+        plan: DecoderPlan, layout: SequenceLayout, streamCount: Int, otherByteCount: Int, device: Device,
+        computeType: ComputeType, budgetByteCount: Int?, slabTokenCount chosenSlabTokenCount: Int?
     ) throws(LinearityError) {
-        let budget = budgetByteCount ?? HostResources.availableMemoryByteCount() / 5 * 4
+        let available = try comparing { () throws(ComputeError) in try device.availableMemoryByteCount() }
+        let budget = budgetByteCount ?? available / 5 * 4
         let streams = streamCount * layout.tokenCount * plan.width * 4
         let longest = layout.lengths.max() ?? 0
-        var slabTokenCount = chosenSlabTokenCount ?? MemoryPlan.preferredSlabTokenCount
+        var slabTokenCount = chosenSlabTokenCount ?? device.preferredRowCounts.slab
         func working() -> Int {
             let slab = max(slabTokenCount, longest)
-            return Forward.workingByteCount(plan: plan, slabTokenCount: slab, laneCount: laneCount, longest: longest)
+            return Forward.workingByteCount(
+                plan: plan, slabTokenCount: slab, device: device, computeType: computeType, longest: longest)
                 + otherByteCount
         }
         while chosenSlabTokenCount == nil, working() > budget, slabTokenCount > max(64, longest) { slabTokenCount /= 2 }

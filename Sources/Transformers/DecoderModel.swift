@@ -23,6 +23,16 @@ public struct DecoderModel: Sendable {
         try checkTensors()
     }
 
+    /// The compute type that follows the checkpoint: that of its matrices, and bfloat16 where they are quantized.
+    public var storedComputeType: ComputeType {
+        let matrix = names.layers.first.flatMap { try? checkpoint.tensor($0.down) }
+        return switch matrix?.elementType {
+        case .float32, .float64: .f32
+        case .float16: .f16
+        default: .bf16
+        }
+    }
+
     /// After this every size of the plan is that of a tensor in the files, and memory for them is justified.
     private func checkTensors() throws(TransformerError) {
         var expected = names.ignored.union([names.embedding, names.finalNorm, names.head])

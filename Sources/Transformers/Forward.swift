@@ -24,16 +24,17 @@ public final class Forward: Sendable {
     ///   - layout: The sequences.
     ///   - slabTokenCount: Tokens computed at once on each lane; a longer sequence is a slab of its own.
     ///   - placement: Where streams are kept.
+    ///   - computeType: Of the operands of matrix products.
     /// - Throws: `TransformerError.sequence` for an empty sequence or one beyond the model's positions.
     public init(
         model: DecoderModel, device: Device, layout: SequenceLayout, slabTokenCount: Int = 1024,
-        placement: Stream.PlacementKind = .memory
+        placement: Stream.PlacementKind = .memory, computeType: ComputeType = .f32
     ) throws(TransformerError) {
         self.model = model
         self.device = device
         self.layout = layout
         self.placement = placement
-        reader = WeightReader(plan: model.plan, checkpoint: model.checkpoint, device: device)
+        reader = WeightReader(plan: model.plan, checkpoint: model.checkpoint, device: device, computeType: computeType)
         for (index, length) in layout.lengths.enumerated() where !(1...model.plan.maximumPositions).contains(length) {
             throw .sequence(index: index, length: length, maximum: model.plan.maximumPositions)
         }
@@ -51,8 +52,9 @@ public final class Forward: Sendable {
             var workspaces: [SlabWorkspace] = []
             for _ in 0..<laneCount {
                 workspaces.append(
-                    try SlabWorkspace(plan: plan, capacity: capacity, stages: placement == .scratchFile, device: device)
-                )
+                    try SlabWorkspace(
+                        plan: plan, capacity: capacity, stages: placement == .scratchFile, computeType: computeType,
+                        device: device))
             }
             return (rotary, workspaces)
         }
@@ -60,12 +62,13 @@ public final class Forward: Sendable {
 
     /// Bytes that a pass takes besides its streams: one layer's weights, each lane's slab, rotary tables.
     public static func workingByteCount(
-        plan: DecoderPlan, slabTokenCount: Int, laneCount: Int, longest: Int
+        plan: DecoderPlan, slabTokenCount: Int, device: Device, computeType: ComputeType, longest: Int
     ) -> Int {
         let layer = (plan.parameterCount - plan.vocabularySize * plan.width) / plan.layerCount
-        let feedForward = 3 * plan.feedForwardWidth * min(slabTokenCount, SlabWorkspace.feedForwardRowCount)
-        let lane = SlabWorkspace.floatsPerToken(plan) * slabTokenCount + feedForward + (1 << 18)
-        return 4 * (layer + laneCount * lane + longest * plan.heads.width)
+        let rows = min(slabTokenCount, device.preferredRowCounts.activations)
+        let feedForward = computeType.byteCount * 3 * plan.feedForwardWidth * rows
+        let lane = SlabWorkspace.byteCountPerToken(plan, computeType) * slabTokenCount + feedForward + (1 << 20)
+        return computeType.byteCount * layer + device.laneCount * lane + 4 * longest * plan.heads.width
     }
 }
 
@@ -155,7 +158,7 @@ extension Forward {
 
     /// The output head, (vocabulary, width) float32, for `logits(of:rows:head:)`.
     public func outputHead() throws(TransformerError) -> Tensor {
-        try reader.matrix([(model.names.head, plan.vocabularySize)], columns: plan.width)
+        try reader.matrix([(model.names.head, plan.vocabularySize)], columns: plan.width, .f32)
     }
 
     /// Logits of some tokens, (rows.count, vocabulary) float32; ask for few rows at a time.

@@ -7,7 +7,7 @@ struct SlabWorkspace: Sendable {
     let input: Tensor?
     let output: Tensor?
     let normed: Tensor
-    /// (tokens, (queryCount + 2·keyCount)·headWidth).
+    /// Of the compute type, as all that follow: (tokens, (queryCount + 2·keyCount)·headWidth).
     let queryKeyValue: Tensor
     /// (tokens, queryCount·headWidth).
     let context: Tensor
@@ -15,17 +15,19 @@ struct SlabWorkspace: Sendable {
     let gateUp: Tensor
     let gated: Tensor
 
-    /// Rows of the MLP's inner activations at a time: few enough to stay in a core's cache.
-    static let feedForwardRowCount = 512
-
-    init(plan: DecoderPlan, capacity: Int, stages: Bool, device: Device) throws(ComputeError) {
+    init(
+        plan: DecoderPlan, capacity: Int, stages: Bool, computeType: ComputeType, device: Device
+    ) throws(ComputeError) {
         func make(_ rows: Int, _ columns: Int) throws(ComputeError) -> Tensor {
-            try device.makeTensor([rows, columns], .float32, for: "a slab's activations")
+            try device.makeTensor([rows, columns], computeType.elementType, for: "a slab's activations")
+        }
+        func makeStaging() throws(ComputeError) -> Tensor {
+            try device.makeTensor([capacity, plan.width], .float32, for: "rows of the stream")
         }
         let heads = plan.heads
-        let block = min(capacity, SlabWorkspace.feedForwardRowCount)
-        input = try stages ? make(capacity, plan.width) : nil
-        output = try stages ? make(capacity, plan.width) : nil
+        let block = min(capacity, device.preferredRowCounts.activations)
+        input = try stages ? makeStaging() : nil
+        output = try stages ? makeStaging() : nil
         normed = try make(capacity, plan.width)
         queryKeyValue = try make(capacity, (heads.queryCount + 2 * heads.keyCount) * heads.width)
         context = try make(capacity, heads.queryCount * heads.width)
@@ -45,9 +47,10 @@ struct SlabWorkspace: Sendable {
 
     func prefix(_ tokenCount: Int) -> SlabWorkspace { SlabWorkspace(self, tokenCount: tokenCount) }
 
-    /// Floats of workspace that grow with the tokens of a slab, staging included.
-    static func floatsPerToken(_ plan: DecoderPlan) -> Int {
-        3 * plan.width + (2 * plan.heads.queryCount + 2 * plan.heads.keyCount) * plan.heads.width
+    /// Bytes of workspace that grow with the tokens of a slab, staging included.
+    static func byteCountPerToken(_ plan: DecoderPlan, _ computeType: ComputeType) -> Int {
+        let heads = (2 * plan.heads.queryCount + 2 * plan.heads.keyCount) * plan.heads.width
+        return 4 * 2 * plan.width + computeType.byteCount * (plan.width + heads)
     }
 }
 
@@ -93,8 +96,9 @@ struct LayerStep {
     /// stream += mlp(norm(source)); both (tokens, width), and `source` may be the stream itself.
     func feedForward(_ source: Tensor, addingTo stream: Tensor) throws(ComputeError) {
         try normalize(source, weights.feedForwardNorm, into: workspace.normed)
-        for begin in stride(from: 0, to: stream.rows, by: SlabWorkspace.feedForwardRowCount) {
-            let rows = begin..<min(begin + SlabWorkspace.feedForwardRowCount, stream.rows)
+        let rowCount = max(1, workspace.gated.rows)
+        for begin in stride(from: 0, to: stream.rows, by: rowCount) {
+            let rows = begin..<min(begin + rowCount, stream.rows)
             let gateUp = workspace.gateUp.rows(0..<rows.count)
             let gated = workspace.gated.rows(0..<rows.count)
             let output = stream.rows(rows)

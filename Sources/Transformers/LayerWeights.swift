@@ -51,7 +51,7 @@ struct TensorNames: Sendable {
     var ignored: Set<String>
 }
 
-/// One layer's weights, decoded to float32; projections that share an input are stacked.
+/// One layer's weights: matrices of the compute type, vectors of float32; projections that share an input are stacked.
 struct LayerWeights: Sendable {
     let attentionNorm: Tensor
     /// ((queryCount + 2·keyCount)·headWidth, width): query, key, value.
@@ -74,6 +74,7 @@ struct WeightReader: Sendable {
     let plan: DecoderPlan
     let checkpoint: Checkpoint
     let device: Device
+    let computeType: ComputeType
 
     func layer(_ names: LayerNames) throws(TransformerError) -> LayerWeights {
         let headWidth = plan.heads.width
@@ -83,14 +84,14 @@ struct WeightReader: Sendable {
         let gateUp = [(names.gate, inner), (names.up, inner)]
         return LayerWeights(
             attentionNorm: try vector(names.attentionNorm, plan.width),
-            queryKeyValue: try matrix(stack, columns: plan.width),
+            queryKeyValue: try matrix(stack, columns: plan.width, computeType),
             queryKeyValueBias: try plan.hasAttentionBias ? bias(stack) : nil,
-            attentionOutput: try matrix([(names.attentionOutput, plan.width)], columns: queryRows),
+            attentionOutput: try matrix([(names.attentionOutput, plan.width)], columns: queryRows, computeType),
             attentionOutputBias: try plan.hasAttentionBias ? bias([(names.attentionOutput, plan.width)]) : nil,
             feedForwardNorm: try vector(names.feedForwardNorm, plan.width),
-            gateUp: try matrix(gateUp, columns: plan.width),
+            gateUp: try matrix(gateUp, columns: plan.width, computeType),
             gateUpBias: try plan.hasFeedForwardBias ? bias(gateUp) : nil,
-            down: try matrix([(names.down, plan.width)], columns: inner),
+            down: try matrix([(names.down, plan.width)], columns: inner, computeType),
             downBias: try plan.hasFeedForwardBias ? bias([(names.down, plan.width)]) : nil)
     }
 
@@ -102,8 +103,10 @@ struct WeightReader: Sendable {
     }
 
     /// Matrices (rows, columns) stacked one below the other.
-    func matrix(_ parts: [(name: String, rows: Int)], columns: Int) throws(TransformerError) -> Tensor {
-        let tensor = try make([parts.reduce(0) { $0 + $1.rows }, columns])
+    func matrix(
+        _ parts: [(name: String, rows: Int)], columns: Int, _ computeType: ComputeType
+    ) throws(TransformerError) -> Tensor {
+        let tensor = try make([parts.reduce(0) { $0 + $1.rows }, columns], computeType.elementType)
         var begin = 0
         for part in parts {
             try decode(part.name, shape: [part.rows, columns], into: tensor.rows(begin..<begin + part.rows))
@@ -123,8 +126,8 @@ struct WeightReader: Sendable {
         return tensor
     }
 
-    private func make(_ shape: Shape) throws(TransformerError) -> Tensor {
-        try wrapping { () throws(ComputeError) in try device.makeTensor(shape, .float32, for: "a layer's weights") }
+    private func make(_ shape: Shape, _ type: ElementType = .float32) throws(TransformerError) -> Tensor {
+        try wrapping { () throws(ComputeError) in try device.makeTensor(shape, type, for: "a layer's weights") }
     }
 
     private func decode(_ name: String, shape: [Int], into tensor: Tensor) throws(TransformerError) {

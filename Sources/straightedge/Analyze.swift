@@ -103,6 +103,7 @@ struct Analyze: ParsableCommand {
         try Failure.reporting {
             let device = try self.device.open()
             let model = try self.model.open()
+            let computeType = self.device.computeType(of: model, on: device)
             let out = self.out ?? defaultFolder(model)
             let isResumed = resume && UnfinishedAnalysis.exists(for: out)
             if UnfinishedAnalysis.exists(for: out), !resume, !force {
@@ -124,7 +125,7 @@ struct Analyze: ParsableCommand {
             let fingerprint = model.checkpoint.fingerprint()
             let loadSeconds = stopwatch.lap()
             progress.clear()
-            let settings = resultSettings(device, fingerprint, corpus)
+            let settings = resultSettings(device, computeType, fingerprint, corpus)
             if isFinished {
                 try requireSame(settings, out)
                 if !quiet { print("\(out) is finished: there is nothing to go on with.") }
@@ -142,11 +143,11 @@ struct Analyze: ParsableCommand {
             let result = try keeping(unfinished) {
                 progress.show("layer 0 …")
                 defer { progress.clear() }
-                return try Analysis(model: model, device: device, settings: analysisSettings)
+                return try Analysis(model: model, device: device, settings: analysisSettings(computeType))
                     .run(tokens: ids, layout: layout, store: unfinished) { progress.show(Analyze.describe($0)) }
             }
             let run = Profile.Run(
-                device: device.name, computeType: self.device.computeType.rawValue, laneCount: device.laneCount,
+                device: device.name, computeType: computeType.rawValue, laneCount: device.laneCount,
                 library: device.libraryDescription, totalSeconds: loadSeconds + stopwatch.lap(),
                 loadSeconds: loadSeconds, peakResidentByteCount: HostResources.peakResidentByteCount(),
                 version: Version.current, gitRevision: BuildInformation.gitRevision,
@@ -167,25 +168,28 @@ struct Analyze: ParsableCommand {
         }
     }
 
-    private var analysisSettings: Analysis.Settings {
+    private func analysisSettings(_ computeType: ComputeType) -> Analysis.Settings {
         var settings = Analysis.Settings()
         settings.foldCount = folds
         settings.skippedTokenCount = skipTokens
         settings.layers = layers?.range
         settings.sites = site.sites
         settings.measuresTokenErrors = tokenErrors
+        settings.computeType = computeType
         settings.memoryByteCount = device.memory?.value
         return settings
     }
 
     /// Everything that decides the results, by name.
-    private func resultSettings(_ device: Device, _ fingerprint: String, _ corpus: Corpus) -> JSONObject {
+    private func resultSettings(
+        _ device: Device, _ computeType: ComputeType, _ fingerprint: String, _ corpus: Corpus
+    ) -> JSONObject {
         [
             "model": .string(fingerprint), "tokens": .string(corpus.fingerprint), "folds": .integer(folds),
             "skip_tokens": .integer(skipTokens),
             "layers": layers.map { .string("\($0.range.lowerBound):\($0.range.upperBound)") } ?? .null,
             "site": .string(site.defaultValueDescription), "token_errors": .bool(tokenErrors),
-            "device": .string(device.name), "compute_type": .string(self.device.computeType.rawValue),
+            "device": .string(device.name), "compute_type": .string(computeType.rawValue),
             "lanes": .integer(device.laneCount), "library": .string(device.libraryDescription),
             "version": .string(Version.current), "revision": BuildInformation.gitRevision.map(JSON.string) ?? .null,
         ]

@@ -1,18 +1,19 @@
-import ArgumentParser
+public import ArgumentParser
 import Compute
+public import Transformers
 
-/// Element type of the operands of matrix products.
-enum ComputeType: String, ExpressibleByArgument, CaseIterable {
-    case f32
-}
+extension ComputeType: ExpressibleByArgument {}
 
 /// Where and how to compute.
 struct DeviceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where to compute: \(Device.knownNames.joined(separator: ", ")).", valueName: "device"))
     var device = "host"
 
-    @Option(help: "Operands of matrix products; sums are float32 or wider.")
-    var computeType: ComputeType = .f32
+    @Option(
+        help: ArgumentHelp(
+            "Operands of the forward pass's matrix products: f32, bf16 or f16; sums are float32 (default: f32; on a GPU "
+                + "the checkpoint's own, and bf16 where that is quantized).", valueName: "type"))
+    var computeType: ComputeType?
 
     @Option(
         help: ArgumentHelp(
@@ -20,6 +21,11 @@ struct DeviceOptions: ParsableArguments {
     var memory: ByteCount?
 
     func open() throws -> Device { try Device.named(device) }
+
+    /// The compute type that was asked for, or the default.
+    func computeType(of model: DecoderModel, on device: Device) -> ComputeType {
+        computeType ?? (device.name == "cuda" ? model.storedComputeType : .f32)
+    }
 
     func validate() throws {
         guard Device.knownNames.contains(device) else {

@@ -44,8 +44,10 @@ struct HiddenStates: ParsableCommand {
             let corpus = try self.corpus.load(for: model)
             let layout = SequenceLayout(lengths: corpus.sequences.map(\.count))
             let plan = model.plan
+            let computeType = self.device.computeType(of: model, on: device)
             let memory = try MemoryPlan(
-                plan: plan, layout: layout, laneCount: device.laneCount, budgetByteCount: self.device.memory?.value)
+                plan: plan, layout: layout, device: device, computeType: computeType,
+                budgetByteCount: self.device.memory?.value)
             let writer = try SafetensorsWriter(
                 path: out, replaces: force,
                 tensors: tensors(plan, tokenCount: layout.tokenCount, sequenceCount: layout.lengths.count))
@@ -54,7 +56,7 @@ struct HiddenStates: ParsableCommand {
 
             let forward = try Forward(
                 model: model, device: device, layout: layout, slabTokenCount: memory.slabTokenCount,
-                placement: memory.placement)
+                placement: memory.placement, computeType: computeType)
             var stream = try forward.embed(corpus.sequences.flatMap { $0 })
             if !onlyLogits { try write(stream, writer) }
             for layer in 0..<plan.layerCount {

@@ -84,7 +84,7 @@ struct Inspect: ParsableCommand {
         settings.memoryByteCount = Int.max
         let memory = try MemoryPlan(
             plan: plan, layout: SequenceLayout(lengths: [Int](repeating: length, count: count)), settings: settings,
-            foldCount: settings.foldCount, laneCount: HostResources.grantedCoreCount())
+            foldCount: settings.foldCount, device: .host())
         show(
             "memory",
             "\(Text.bytes(memory.byteCount)) to analyze \(Text.count(count * length)) tokens, "

@@ -1,7 +1,7 @@
 // A test is a function that CHECKs; a failed CHECK says where and goes on.
 #pragma once
 
-#include "emulation/emulation.h"
+#include "ckernels_emulation.h"
 #include "launch.h"
 
 #include <cstddef>

@@ -91,7 +91,7 @@ enum ModelExercise {
         let plan = model.plan
         _ = (plan.parameterCount, plan.operationCount(averageKeyCount: 2))
         let layout = SequenceLayout(lengths: [3, 1])
-        _ = Forward.workingByteCount(plan: plan, slabTokenCount: 4, laneCount: 1, longest: 3)
+        _ = Forward.workingByteCount(plan: plan, slabTokenCount: 4, device: device, computeType: .f32, longest: 3)
         let ids = [0, 1, 2, Int32(clamping: plan.vocabularySize - 1)]
         _ = exercise.attempt {
             let forward = try Forward(model: model, device: device, layout: layout)

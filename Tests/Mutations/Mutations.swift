@@ -7,7 +7,7 @@ struct Mutations: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mutations",
         abstract: "Gives the product damaged and hostile files, and reports what is not read or refused.",
-        subcommands: [Run.self, Replay.self, Worker.self], defaultSubcommand: Run.self)
+        subcommands: [Run.self, Replay.self, Worker.self, Failures.self], defaultSubcommand: Run.self)
 }
 
 struct Run: ParsableCommand {

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import mutations
@@ -13,6 +14,19 @@ struct MutationsTests {
         #expect(outcome.exitCode == 0, "\(outcome.output)")
         #expect(outcome.output.hasPrefix("\(format): 400 cases from seed 1 "), "\(outcome.output)")
         #expect(outcome.output.contains(", 0 findings;"), "\(outcome.output)")
+    }
+
+    @Test("a GPU that fails in any call gives an error and its memory back", .needsEmulation)
+    func failures() throws {
+        let model =
+            #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
+            + "/TransformersTests/Fixtures/llama-tied"
+        let outcome = try Program.run(["failures", model, "--every", "17"])
+        #expect(outcome.exitCode == 0, "\(outcome.output)")
+        let lines = outcome.output.split(separator: "\n")
+        #expect(lines.last == "0 findings", "\(outcome.output)")
+        let counts = lines.dropLast().compactMap { Int($0.split(separator: " ")[1]) }
+        #expect(counts.count == 5 && counts.allSatisfy { $0 > 0 }, "\(outcome.output)")
     }
 
     @Test("a crash, an abort, a hang, memory beyond the bound and a message that steers a terminal are findings")
@@ -83,7 +97,8 @@ private enum Program {
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         unsafe posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT, 0o600)
         unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        let words = ["mutations"] + arguments + ["--keep", "\(folder)/findings"]
+        let keeping = arguments.first == "failures" ? [] : ["--keep", "\(folder)/findings"]
+        let words = ["mutations"] + arguments + keeping
         var pointers = unsafe words.map { unsafe strdup($0) } + [nil]
         defer { unsafe pointers.forEach { unsafe free($0) } }
         var child = pid_t()

@@ -21,7 +21,7 @@ struct CommandLineTests {
             ["analyze", "model.gguf", "--text", "a", "--wrong-flag"], ["unknown"],
             ["analyze", "model.gguf", "--text", "a", "--layers", "5:2"],
             ["analyze", "model.gguf", "--text", "a", "--memory", "much"],
-            ["analyze", "model.gguf", "--text", "a", "--device", "cuda"],
+            ["analyze", "model.gguf", "--text", "a", "--device", "abacus"],
             ["analyze", "model.gguf", "--text", "a", "--site", "head"], ["report"],
             ["analyze", "model.gguf", "--text", "a", "--resume"], ["procrustes", "x.npy"],
             ["procrustes", "x.npy", "y.npy", "--method", "guess"], ["procrustes", "x.npy", "y.npy", "--folds", "0"],

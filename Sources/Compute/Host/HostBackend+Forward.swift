@@ -5,7 +5,15 @@ extension HostBackend {
     /// Elements decoded by one task: enough to hide the cost of dealing it out.
     private static let decodeTaskElementCount = 1 << 16
 
-    package func decode(_ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor) {
+    package func decode(
+        _ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor
+    ) throws(ComputeError) {
+        try rounding(into: result) { wide throws(ComputeError) in
+            unsafe decodeWide(bytes, elementType: elementType, into: wide)
+        }
+    }
+
+    private func decodeWide(_ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor) {
         guard let address = bytes.baseAddress else { return }
         nonisolated(unsafe) let source = unsafe address
         let count = result.shape.count
@@ -48,7 +56,13 @@ extension HostBackend {
         }
     }
 
-    package func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) {
+    package func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) throws(ComputeError) {
+        try rounding(into: result) { wide throws(ComputeError) in
+            normalize(x, weight: weight, epsilon: epsilon, into: wide)
+        }
+    }
+
+    private func normalize(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) {
         let width = x.columns
         let weights = unsafe weight.floats
         for row in 0..<x.rows {
@@ -61,6 +75,18 @@ extension HostBackend {
     }
 
     package func product(
+        _ a: Tensor, _ b: Tensor, transposesA: Bool, transposesB: Bool, scale: Double, accumulates: Bool,
+        into result: Tensor
+    ) throws(ComputeError) {
+        let (a, b) = (try widened(a), try widened(b))
+        try rounding(into: result, isUpdate: accumulates) { wide throws(ComputeError) in
+            multiply(
+                a, b, transposesA: transposesA, transposesB: transposesB, scale: scale, accumulates: accumulates,
+                into: wide)
+        }
+    }
+
+    private func multiply(
         _ a: Tensor, _ b: Tensor, transposesA: Bool, transposesB: Bool, scale: Double, accumulates: Bool,
         into result: Tensor
     ) {
@@ -80,15 +106,25 @@ extension HostBackend {
         }
     }
 
-    package func addBias(_ bias: Tensor, to x: Tensor) {
-        let addend = unsafe bias.floats
-        for row in 0..<x.rows {
-            let output = unsafe x.floats + row * x.leadingDimension
-            for i in 0..<x.columns { unsafe output[i] += unsafe addend[i] }
+    package func addBias(_ bias: Tensor, to x: Tensor) throws(ComputeError) {
+        try rounding(into: x, isUpdate: true) { wide throws(ComputeError) in
+            let addend = unsafe bias.floats
+            for row in 0..<wide.rows {
+                let output = unsafe wide.floats + row * wide.leadingDimension
+                for i in 0..<wide.columns { unsafe output[i] += unsafe addend[i] }
+            }
         }
     }
 
     package func rotate(
+        _ x: Tensor, cosines: Tensor, sines: Tensor, positions: [Int32], headWidth: Int, layout: RotaryLayout
+    ) throws(ComputeError) {
+        try rounding(into: x, isUpdate: true) { wide throws(ComputeError) in
+            turn(wide, cosines: cosines, sines: sines, positions: positions, headWidth: headWidth, layout: layout)
+        }
+    }
+
+    private func turn(
         _ x: Tensor, cosines: Tensor, sines: Tensor, positions: [Int32], headWidth: Int, layout: RotaryLayout
     ) {
         let pairCount = cosines.columns
@@ -107,12 +143,15 @@ extension HostBackend {
         }
     }
 
-    package func gatedSiLU(_ gateUp: Tensor, into result: Tensor) {
-        let width = result.columns
-        for row in 0..<result.rows {
-            let gate = unsafe gateUp.floats + row * gateUp.leadingDimension
-            let output = unsafe result.floats + row * result.leadingDimension
-            unsafe gatedSiLU(gate, gate + width, output, width)
+    package func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError) {
+        let gateUp = try widened(gateUp)
+        try rounding(into: result) { wide throws(ComputeError) in
+            let width = wide.columns
+            for row in 0..<wide.rows {
+                let gate = unsafe gateUp.floats + row * gateUp.leadingDimension
+                let output = unsafe wide.floats + row * wide.leadingDimension
+                unsafe gatedSiLU(gate, gate + width, output, width)
+            }
         }
     }
 
@@ -150,8 +189,9 @@ extension HostBackend {
         }
     }
 
-    package func firstNonFiniteRow(_ x: Tensor) -> Int? {
-        (0..<x.rows).first { row in
+    package func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int? {
+        let x = try widened(x)
+        return (0..<x.rows).first { row in
             let offset = row * x.leadingDimension
             return unsafe x.elementType == .float64
                 ? !isFinite(x.doubles + offset, x.columns) : !isFinite(x.floats + offset, x.columns)
