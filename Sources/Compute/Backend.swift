@@ -14,6 +14,8 @@ package protocol Backend: Sendable {
 
     /// Tokens of a slab, and rows of an MLP's activations, that are worth computing at once.
     var preferredRowCounts: (slab: Int, activations: Int) { get }
+    /// Whether products are so much faster than singular value decompositions that an iteration made of them is too.
+    var prefersProducts: Bool { get }
     /// How many slabs are worked on at the same time.
     var laneCount: Int { get }
     /// Calls `body(task, lane)` for every task; at any moment a lane works on one task only.

@@ -54,6 +54,9 @@ public final class Device: Sendable {
     /// hold, or as a GPU needs to be busy.
     public var preferredRowCounts: (slab: Int, activations: Int) { backend.preferredRowCounts }
 
+    /// Whether matrix products are so much faster than singular value decompositions that an iteration made of them is too.
+    public var prefersProducts: Bool { backend.prefersProducts }
+
     /// Waits until all that was asked for has been done: what a clock around operations needs.
     public func synchronize() throws(ComputeError) { try backend.synchronize() }
 

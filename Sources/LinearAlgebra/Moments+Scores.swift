@@ -7,7 +7,7 @@ extension Moments {
     public func orthogonalProcrustes() throws(ComputeError) -> Double? {
         let norms = try centredNorms()
         guard norms.inputSquares > 0, norms.outputSquares > 0, width == targetWidth else { return nil }
-        let nuclearNorm = try device.singularValues(try crossOutput()).reduce(0, +)
+        let nuclearNorm = try NuclearNorm.of(try crossOutput(), device)
         return nuclearNorm * nuclearNorm / (norms.inputSquares * norms.outputSquares)
     }
 

@@ -19,6 +19,7 @@ package struct CUDABackend: Backend {
 
     /// One: the device itself works on many rows at a time.
     package var laneCount: Int { 1 }
+    package var prefersProducts: Bool { true }
     package var preferredRowCounts: (slab: Int, activations: Int) { (16384, 16384) }
 
     package func concurrently(_ taskCount: Int, _ body: @Sendable (_ task: Int, _ lane: Int) -> Void) {
