@@ -9,7 +9,6 @@
 #include <cstring>
 #include <map>
 #include <sys/mman.h>
-#include <unistd.h>
 
 namespace emulation::device_memory {
 
@@ -31,6 +30,8 @@ struct Allocation {
 };
 
 constexpr std::size_t arenaByteCount = std::size_t(1) << 36; // of addresses, not of memory
+// Opening and closing the memory takes time for every page: it is done in units of large ones.
+constexpr std::size_t pageByteCount = std::size_t(2) << 20;
 Limits current;
 char *arena = nullptr;
 std::size_t usedEnd = 0; // offset behind the last block ever used
@@ -44,18 +45,18 @@ std::size_t rounded_up(std::size_t value, std::size_t unit) { return (value + un
 
 bool reserve_arena() {
     if (arena != nullptr) return true;
-    void *range = mmap(nullptr, arenaByteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *range =
+        mmap(nullptr, arenaByteCount + pageByteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) return false;
-    arena = static_cast<char *>(range);
-    // Large pages, where they are to be had: opening and closing the memory takes time for every page.
-    (void)madvise(range, arenaByteCount, MADV_HUGEPAGE);
+    arena = reinterpret_cast<char *>(rounded_up(reinterpret_cast<std::size_t>(range), pageByteCount));
+    (void)madvise(arena, arenaByteCount, MADV_HUGEPAGE);
     explain_faults();
     return true;
 }
 
 void set_protection(int protection) {
     if (arena == nullptr || usedEnd == 0) return;
-    if (mprotect(arena, rounded_up(usedEnd, std::size_t(sysconf(_SC_PAGESIZE))), protection) != 0) {
+    if (mprotect(arena, rounded_up(usedEnd, pageByteCount), protection) != 0) {
         std::fputs("emulation: mprotect of device memory failed; is the limit of mappings reached?\n", stderr);
         std::abort();
     }
@@ -159,7 +160,7 @@ void release_all() {
     liveByteCount = 0;
     if (arena == nullptr) return;
     set_protection(PROT_NONE);
-    madvise(arena, rounded_up(usedEnd, std::size_t(sysconf(_SC_PAGESIZE))), MADV_DONTNEED);
+    madvise(arena, rounded_up(usedEnd, pageByteCount), MADV_DONTNEED);
     usedEnd = 0;
 }
 

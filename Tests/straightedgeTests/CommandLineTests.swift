@@ -221,4 +221,35 @@ struct RealModelTests {
             }
         }
     }
+
+    @Test(
+        "SmolLM2's first layers score the same on the kernels of a GPU",
+        .enabled(if: model != nil && text != nil, "the model was not fetched"), .needsEmulation)
+    func emulatedSmolLM2() throws {
+        let folder = try TemporaryFolder()
+        var profiles: [JSON] = []
+        for device in TestDevice.allCases {
+            let outcome = try Command.run([
+                "analyze", RealModelTests.model ?? "", "--text", RealModelTests.text ?? "", "--sequences", "7",
+                "--sequence-length", "100", "--layers", "0:2", "--device", device.rawValue, "--out",
+                "\(folder.path)/\(device.rawValue)",
+            ])
+            #expect(outcome.exitCode == 0, "\(outcome.errors)")
+            profiles.append(try JSON.read("\(folder.path)/\(device.rawValue)/profile.json"))
+        }
+        var count = 0
+        for (host, emulated) in zip(try layers(profiles[0]), try layers(profiles[1])) {
+            for name in Command.rowNames.dropFirst(2) where name != "condition_number" {
+                guard let wanted = host[name]?.number else { continue }
+                count += 1
+                let difference = try #require(emulated[name]?.number) - wanted
+                #expect(abs(difference) < 1e-6 * max(1, abs(wanted)), "\(name)")
+            }
+        }
+        #expect(count > 60)
+    }
+
+    private func layers(_ profile: JSON) throws -> [JSON] {
+        try #require(profile["views"]?.array).flatMap { $0["layers"]?.array ?? [] }
+    }
 }
