@@ -4,7 +4,8 @@ import Tensors
 /// A matrix that stands inside a larger one full of NaN: what is read outside it spoils the result, and what is written
 /// outside it is seen afterwards.
 struct Frame {
-    /// The matrix itself: a range of rows, and of columns where it is strided, which begins at an odd address.
+    /// The matrix itself: a range of rows, and of columns where it is strided, which begins at an odd address unless
+    /// another alignment is asked for.
     let view: Tensor
     private let whole: Tensor
     private let margins: (left: Int, right: Int)
@@ -12,9 +13,12 @@ struct Frame {
     private let bitPatterns: [UInt64]
 
     init(
-        _ device: Device, _ matrix: Matrix, _ type: ElementType, isStrided: Bool, isReadOnly: Bool
+        _ device: Device, _ matrix: Matrix, _ type: ElementType, isStrided: Bool, alignment: Int, isReadOnly: Bool
     ) throws(ComputeError) {
-        let margins = isStrided ? (left: 3, right: 6) : (left: 0, right: 0)
+        var margins = isStrided ? (left: 3, right: 6) : (left: 0, right: 0)
+        margins.left = (margins.left + alignment - 1) / alignment * alignment
+        let leading = margins.left + matrix.columns + margins.right
+        margins.right += (leading + alignment - 1) / alignment * alignment - leading
         self.margins = margins
         self.isReadOnly = isReadOnly
         let columns = matrix.columns + margins.left + margins.right
@@ -24,10 +28,13 @@ struct Frame {
             return isInside ? matrix[inner, offset] : .nan
         }
         let shape: Shape = [elements.rows, elements.columns]
-        whole =
-            type == .float64
-            ? try device.makeTensor(elements.values, shape, for: "a framed matrix")
-            : try device.makeTensor(elements.values.map { Float($0) }, shape, for: "a framed matrix")
+        if let format = SixteenBitFloat(type) {
+            whole = try device.makeTensor(shape, type, for: "a framed matrix")
+            let words = elements.values.map(format.bits)
+            try device.write(unsafe words.span.bytes, to: whole)
+        } else {
+            whole = try device.makeTensor(rounding: elements.values, shape, type, for: "a framed matrix")
+        }
         view = whole.rows(1..<matrix.rows + 1).columns(margins.left..<margins.left + matrix.columns)
         bitPatterns = try Frame.bitPatterns(of: whole, device)
     }
@@ -44,8 +51,23 @@ struct Frame {
     }
 
     private static func bitPatterns(of tensor: Tensor, _ device: Device) throws(ComputeError) -> [UInt64] {
-        tensor.elementType == .float64
-            ? try device.doubles(of: tensor).map(\.bitPattern)
-            : try device.floats(of: tensor).map { UInt64($0.bitPattern) }
+        switch tensor.elementType {
+        case .float64: try device.doubles(of: tensor).map(\.bitPattern)
+        case .float16, .bfloat16: try device.words(of: tensor).map(UInt64.init)
+        default: try device.floats(of: tensor).map { UInt64($0.bitPattern) }
+        }
+    }
+}
+
+extension Device {
+    /// The elements of a tensor of a type of sixteen bits, row by row.
+    func words(of tensor: Tensor) throws(ComputeError) -> [UInt16] {
+        let packed = try makeTensor(tensor.shape, tensor.elementType, for: "elements to be read")
+        try copy(tensor, to: packed)
+        var words = [UInt16](repeating: 0, count: tensor.shape.count)
+        var span = words.mutableSpan
+        var bytes = unsafe span.mutableBytes
+        try read(packed, into: &bytes)
+        return words
     }
 }

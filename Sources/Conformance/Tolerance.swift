@@ -16,7 +16,8 @@ struct Tolerance: Sendable {
 
     /// a is `roundings`·ε(type), c is `factor`, and k is `length`.
     init(_ type: ElementType, roundings: Double, factor: Double = 0, length: Int = 0) {
-        let epsilon = type == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne)
+        let epsilon =
+            SixteenBitFloat(type)?.epsilon ?? (type == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne))
         value = (roundings + factor * Double(length).squareRoot()) * epsilon
     }
 }

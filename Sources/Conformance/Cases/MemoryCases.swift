@@ -3,7 +3,7 @@ import Tensors
 
 /// Copies and zeros between views.
 enum MemoryCases {
-    static let all: [ConformanceCase] = [ElementType.float32, .float64].flatMap { type in
+    static let all: [ConformanceCase] = [ElementType.float32, .float64, .float16, .bfloat16].flatMap { type in
         [(1, 1), (33, 31), (5, 1000)].flatMap { rows, columns in
             [copy(rows, columns, type), fillZero(rows, columns, type)]
         }
