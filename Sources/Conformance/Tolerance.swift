@@ -20,4 +20,14 @@ struct Tolerance: Sendable {
             SixteenBitFloat(type)?.epsilon ?? (type == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne))
         value = (roundings + factor * Double(length).squareRoot()) * epsilon
     }
+
+    /// The same, and one rounding to a type of sixteen bits; to others what is in it already.
+    func rounded(to type: ElementType) -> Tolerance {
+        Tolerance(value: value + (SixteenBitFloat(type)?.epsilon ?? 0) / 2)
+    }
+
+    /// The least scale of a number of the type: those below the smallest normal one are as far apart as it is.
+    static func leastScale(_ type: ElementType) -> Double {
+        SixteenBitFloat(type).map { $0.leastSpacing / $0.epsilon } ?? 0
+    }
 }

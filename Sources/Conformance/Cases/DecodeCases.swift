@@ -9,6 +9,9 @@ enum DecodeCases {
         + [ElementType.float64, .float32, .float16, .bfloat16, .q8_0].flatMap { type in
             [1, 70_001].map { decodeToFloat64(type, blockCount: $0) }
         }
+        + [ElementType.float32, .float16, .bfloat16, .q4_1, .q6_k].flatMap { type in
+            [ElementType.float16, .bfloat16].map { decodeToSixteenBits(type, $0) }
+        }
         + ElementType.allCases.flatMap { type in [false, true].map { gatherRows(type, isStrided: $0) } }
 
     /// Whole blocks. Some counts are no multiple of what one task or one thread block takes.
@@ -54,6 +57,18 @@ enum DecodeCases {
                 }
             }
             let want = type == .float64 ? words : stored.values
+            trial.judgement.compareExactly("result", try trial.values(of: result).values, want)
+        }
+    }
+
+    /// What float32 holds is rounded once.
+    private static func decodeToSixteenBits(_ type: ElementType, _ resultType: ElementType) -> ConformanceCase {
+        ConformanceCase("decode", "\(type.rawValue) to \(resultType.rawValue)") { trial throws(ComputeError) in
+            let count = 301 * type.blockElementCount
+            let stored = StoredElements(type, count: count, using: &trial.random)
+            let result = try trial.output(1, count, resultType, isStrided: false)
+            try trial.device.decode(unsafe stored.bytes.span.bytes, elementType: type, into: result)
+            let want = stored.values.map { SixteenBitFloat(resultType)?.rounded($0) ?? $0 }
             trial.judgement.compareExactly("result", try trial.values(of: result).values, want)
         }
     }

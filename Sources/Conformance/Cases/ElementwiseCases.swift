@@ -5,18 +5,24 @@ import Tensors
 enum ElementwiseCases {
     static let all: [ConformanceCase] =
         [(1, 1), (33, 31), (5, 1000)].flatMap { rows, width in
-            [addBias(rows, width), sum(rows, width, isDifference: false), sum(rows, width, isDifference: true)]
+            [ElementType.float32, .float16, .bfloat16].map { addBias(rows, width, $0) } + [
+                sum(rows, width, isDifference: false), sum(rows, width, isDifference: true),
+            ]
         }
-        + [ElementType.float32, .float64].flatMap { type in
+        + [ElementType.float32, .float64, .float16, .bfloat16].flatMap { type in
             [(1, 1), (33, 31), (300, 8), (5, 1000)].map { firstNonFiniteRow($0, $1, type) }
         }
 
-    private static func addBias(_ rows: Int, _ width: Int) -> ConformanceCase {
-        ConformanceCase("add_bias", "rows=\(rows) width=\(width)") { trial throws(ComputeError) in
-            let (x, bias) = (trial.matrix(rows, width, .float32), trial.matrix(1, width, .float32, range: 100))
-            let result = try trial.written(x, .float32)
+    private static func addBias(_ rows: Int, _ width: Int, _ type: ElementType) -> ConformanceCase {
+        ConformanceCase("add_bias", "rows=\(rows) width=\(width) \(type.rawValue)") { trial throws(ComputeError) in
+            let (x, bias) = (trial.matrix(rows, width, type), trial.matrix(1, width, .float32, range: 100))
+            let result = try trial.written(x, type)
             try trial.device.addBias(try trial.input(bias, .float32), to: result)
-            let want = Matrix(rows, width) { Double(Float(x[$0, $1] + bias[0, $1])) }
+            // A float32 sum, and of sixteen bits what it is rounded to.
+            let want = Matrix(rows, width) {
+                let sum = Double(Float(x[$0, $1] + bias[0, $1]))
+                return SixteenBitFloat(type)?.rounded(sum) ?? sum
+            }
             trial.judgement.compareExactly("x", try trial.values(of: result).values, want.values)
         }
     }
@@ -48,7 +54,7 @@ enum ElementwiseCases {
         ConformanceCase("first_non_finite_row", "rows=\(rows) width=\(width) \(type.rawValue)") {
             trial throws(ComputeError) in
             // Finite, but their sum is not.
-            let largest = type == .float64 ? Double.greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
+            let largest = largestNumber(type)
             var x = Matrix(rows, width) { _, _ in largest }
             let nothing = try trial.device.firstNonFiniteRow(try trial.input(x, type))
             trial.judgement.expect(nothing == nil, "row \(nothing ?? 0) was found where all are finite")
@@ -59,6 +65,15 @@ enum ElementwiseCases {
                 let found = try trial.device.firstNonFiniteRow(try trial.input(x, type))
                 trial.judgement.expect(found == row, "\(found ?? -1) was found instead of row \(row)")
             }
+        }
+    }
+
+    private static func largestNumber(_ type: ElementType) -> Double {
+        switch type {
+        case .float64: .greatestFiniteMagnitude
+        case .float16: 65504
+        case .bfloat16: 0x1.FEp127
+        default: Double(Float.greatestFiniteMagnitude)
         }
     }
 }
