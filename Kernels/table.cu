@@ -53,9 +53,25 @@ template <typename... Arguments, void (*operation)(ck_context &, Arguments...)> 
 
 void synchronize_stream(ck_context &context) { CHECK(cudaStreamSynchronize(context.stream)); }
 
+// Tells a driver that is not there from one that is too old: the runtime has one error for both.
+void check_driver() {
+    int driver = 0, runtime = 0;
+    CHECK(cudaDriverGetVersion(&driver));
+    CHECK(cudaRuntimeGetVersion(&runtime));
+    if (driver >= runtime / 1000 * 1000) return;
+    const auto version = [](int number) {
+        return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+    };
+    throw Failure{CK_UNAVAILABLE, driver == 0 ? "no NVIDIA driver is loaded"
+                                              : "the driver is made for CUDA " + version(driver) +
+                                                    ", and this kernel library needs " + version(runtime) +
+                                                    ": install a newer driver"};
+}
+
 std::int32_t device_count(std::int32_t *count) {
     *count = 0;
     return guarded([&] {
+        check_driver();
         int found = 0;
         CHECK(cudaGetDeviceCount(&found));
         *count = found;

@@ -46,7 +46,7 @@ final class KernelLibrary: Sendable {
         let places = KernelPlaces.folders(preset: kind.preset)
         var attempts: [String] = []
         for place in places {
-            let names = place.hasSuffix(".so") ? [place] : kind.fileNames.map { "\(place)/\($0)" }
+            let names = KernelPlaces.isFolder(place) ? kind.fileNames.map { "\(place)/\($0)" } : [place]
             for name in names {
                 guard unsafe access(name, R_OK) == 0 else {
                     attempts.append("\(name): no such file")

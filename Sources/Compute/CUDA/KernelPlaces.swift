@@ -33,6 +33,12 @@ enum KernelPlaces {
         return patterns.flatMap { matches($0) }.filter { !matches("\($0)/libcublas.so.*").isEmpty }
     }
 
+    static func isFolder(_ path: String) -> Bool {
+        guard let folder = unsafe opendir(path) else { return false }
+        unsafe closedir(folder)
+        return true
+    }
+
     /// Paths of files that match a pattern of the shell.
     static func matches(_ pattern: String) -> [String] {
         var found = unsafe glob_t()
