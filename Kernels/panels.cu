@@ -1,5 +1,6 @@
 // Panels of shifted rows, their column sums, and their products in float64.
 #include "operations.h"
+#include "split_panel.h"
 #include "tensors.h"
 
 namespace straightedge {
@@ -77,56 +78,21 @@ void gather(ck_context &context, const ck_stream_pair &pair, const std::int32_t 
                 rows, rowCount);
 }
 
-// result = values, as float64.
-__global__ void widen_kernel(Matrix<const float> values, double *result) {
-    const std::int64_t count = values.rows * values.columns;
-    for (std::int64_t i = first_element(); i < count; i += element_stride()) {
-        result[i] = values.row(i / values.columns)[i % values.columns];
-    }
-}
-
-// A panel in float64, itself where it is that already.
-class WidePanel {
-  public:
-    WidePanel(ck_context &context, ck_tensor panel, std::int64_t rowCount)
-        : scratch(context, panel.type == CK_FLOAT64 ? 0 : rowCount * panel.columns * 8) {
-        if (panel.type == CK_FLOAT64) {
-            elements = address<const double>(panel);
-            leading = panel.leading;
-            return;
-        }
-        elements = scratch.as<const double>();
-        leading = panel.columns;
-        Matrix<const float> values = matrix<const float>(panel);
-        values.rows = rowCount;
-        CHECK(launch(widen_kernel, element_grid(context, rowCount * panel.columns), dim3(blockLaneCount), 0,
-                     context.stream, values, scratch.as<double>()));
-    }
-
-    const double *elements;
-    std::int64_t leading;
-
-  private:
-    Scratch scratch;
-};
-
 // result += leftᵀ·right, row-major; cuBLAS sees the transposes.
-void add_product(ck_context &context, const WidePanel &left, std::int64_t leftColumns, const WidePanel &right,
-                 std::int64_t rightColumns, std::int64_t rowCount, ck_tensor result) {
+void add_product(ck_context &context, ck_tensor left, ck_tensor right, std::int64_t rowCount, ck_tensor result) {
     const double one = 1;
-    CHECK(cublasDgemm(context.blas, CUBLAS_OP_N, CUBLAS_OP_T, static_cast<int>(rightColumns),
-                      static_cast<int>(leftColumns), static_cast<int>(rowCount), &one, right.elements,
-                      static_cast<int>(right.leading), left.elements, static_cast<int>(left.leading), &one,
-                      address<double>(result), static_cast<int>(result.leading)));
+    CHECK(cublasDgemm(context.blas, CUBLAS_OP_N, CUBLAS_OP_T, static_cast<int>(right.columns),
+                      static_cast<int>(left.columns), static_cast<int>(rowCount), &one, address<const double>(right),
+                      static_cast<int>(right.leading), address<const double>(left), static_cast<int>(left.leading),
+                      &one, address<double>(result), static_cast<int>(result.leading)));
 }
 
 // gram += panelᵀ·panel, its upper triangle: the lower one of what cuBLAS sees.
-void add_gram(ck_context &context, const WidePanel &panel, std::int64_t columns, std::int64_t rowCount,
-              ck_tensor gram) {
+void add_gram(ck_context &context, ck_tensor panel, std::int64_t rowCount, ck_tensor gram) {
     const double one = 1;
-    CHECK(cublasDsyrk(context.blas, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N, static_cast<int>(columns),
-                      static_cast<int>(rowCount), &one, panel.elements, static_cast<int>(panel.leading), &one,
-                      address<double>(gram), static_cast<int>(gram.leading)));
+    CHECK(cublasDsyrk(context.blas, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N, static_cast<int>(panel.columns),
+                      static_cast<int>(rowCount), &one, address<const double>(panel), static_cast<int>(panel.leading),
+                      &one, address<double>(gram), static_cast<int>(gram.leading)));
 }
 
 } // namespace
@@ -147,10 +113,16 @@ void gather_panels(ck_context &context, ck_stream_pair pair, const std::int32_t 
 void add_cross_products(ck_context &context, ck_panels panels, std::int64_t rowCount, ck_tensor gram, ck_tensor cross,
                         ck_tensor targetGram) {
     if (rowCount == 0) return;
-    const WidePanel x(context, panels.x, rowCount), target(context, panels.target, rowCount);
-    add_gram(context, x, panels.x.columns, rowCount, gram);
-    add_product(context, x, panels.x.columns, target, panels.target.columns, rowCount, cross);
-    if (targetGram.address) add_gram(context, target, panels.target.columns, rowCount, targetGram);
+    if (panels.x.type == CK_FLOAT64) {
+        add_gram(context, panels.x, rowCount, gram);
+        add_product(context, panels.x, panels.target, rowCount, cross);
+        if (targetGram.address) add_gram(context, panels.target, rowCount, targetGram);
+        return;
+    }
+    const SplitPanel x(context, panels.x, rowCount), target(context, panels.target, rowCount);
+    x.add_gram(gram);
+    x.add_product(target, cross);
+    if (targetGram.address) target.add_gram(targetGram);
 }
 
 } // namespace straightedge
