@@ -44,11 +44,13 @@ let package = Package(
         room("Linearity", "Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Reports", "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
         room("Conformance", "Compute", "Tensors"),
+        room(
+            "Benchmarking", "Conformance", "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
         .executableTarget(
             name: "straightedge",
             dependencies: [
-                "Conformance", "Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute",
-                "Tensors",
+                "Benchmarking", "Conformance", "Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints",
+                "Compute", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -74,6 +76,7 @@ let package = Package(
             of: "Linearity", "Transformers", "LinearAlgebra", "Checkpoints", "Compute", "Tensors", "TestSupport",
             fixtures: true),
         tests(of: "Reports", "Linearity", "Transformers", "Checkpoints", "TestSupport"),
+        tests(of: "Benchmarking", "Checkpoints", "Conformance", "Compute", "Tensors", "TestSupport"),
         tests(of: "straightedge", "Checkpoints", "TestSupport", fixtures: true),
         .testTarget(name: "MutationsTests", dependencies: ["mutations", "TestSupport"], swiftSettings: strict),
     ],

@@ -47,6 +47,9 @@ public final class Device: Sendable {
     /// The matrix library behind the device and the kernel set it chose for this processor.
     public var libraryDescription: String { backend.libraryDescription }
 
+    /// The newest CUDA that the GPU's driver knows, for instance `CUDA 13.0`; nil where there is no driver.
+    public var driverDescription: String? { (backend as? CUDABackend)?.driverDescription }
+
     /// How many slabs are worked on at the same time; each lane brings its own workspace.
     public var laneCount: Int { backend.laneCount }
 

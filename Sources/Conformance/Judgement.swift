@@ -1,15 +1,17 @@
 /// What a case has seen so far: the comparison that came nearest to its tolerance, or went furthest beyond it.
-struct Judgement: Sendable {
+package struct Judgement: Sendable {
     /// |got - want| / scale of the worst element.
     private(set) var largestError = 0.0
     /// The tolerance that applies to it.
     private(set) var tolerance = 0.0
     /// What was wrong first, in words; nil while nothing was.
-    private(set) var complaint: String?
+    package private(set) var complaint: String?
     private var worstShare = -1.0
 
+    package init() {}
+
     /// Compares two numbers. Where a NaN is wanted any NaN will do; an infinity must be that infinity.
-    mutating func compare(
+    package mutating func compare(
         _ got: Double, _ want: Double, scale: Double, _ tolerance: Tolerance, _ place: @autoclosure () -> String
     ) {
         let error = Judgement.error(got, want, scale)
@@ -37,7 +39,7 @@ struct Judgement: Sendable {
     }
 
     /// States a fact; `failure` says what it would mean if it were none.
-    mutating func expect(_ isTrue: Bool, _ failure: @autoclosure () -> String) {
+    package mutating func expect(_ isTrue: Bool, _ failure: @autoclosure () -> String) {
         if !isTrue, complaint == nil { complaint = failure() }
     }
 

@@ -1,12 +1,12 @@
 /// Steele, Lea and Flood's generator: small, fast, and the same on every machine.
-struct SplitMix64: RandomNumberGenerator, Sendable {
+package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         state = seed
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -15,12 +15,12 @@ struct SplitMix64: RandomNumberGenerator, Sendable {
     }
 
     /// Uniform in -1..<1.
-    mutating func uniform() -> Double {
+    package mutating func uniform() -> Double {
         Double(next() >> 11) * 0x1p-52 - 1
     }
 
     /// Uniform in 0..<count.
-    mutating func index(_ count: Int) -> Int {
+    package mutating func index(_ count: Int) -> Int {
         Int(next() % UInt64(count))
     }
 }

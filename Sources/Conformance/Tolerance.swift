@@ -1,21 +1,21 @@
-import Tensors
+package import Tensors
 
 /// The allowed error of one element, derived and not tuned: |got - want| ≤ (a + c·√k·ε(type))·scale.
 ///
 /// k is the reduction length: roundings of k terms add up at random, to about √k of one. a is what the other, fixed
 /// roundings of the operation cost, and scale the size of the terms, which the judge knows for every element.
-struct Tolerance: Sendable {
-    let value: Double
+package struct Tolerance: Sendable {
+    package let value: Double
 
     /// Nothing but the same number.
-    static let exact = Tolerance(value: 0)
+    package static let exact = Tolerance(value: 0)
 
     private init(value: Double) {
         self.value = value
     }
 
     /// a is `roundings`·ε(type), c is `factor`, and k is `length`.
-    init(_ type: ElementType, roundings: Double, factor: Double = 0, length: Int = 0) {
+    package init(_ type: ElementType, roundings: Double, factor: Double = 0, length: Int = 0) {
         let epsilon =
             SixteenBitFloat(type)?.epsilon ?? (type == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne))
         value = (roundings + factor * Double(length).squareRoot()) * epsilon

@@ -5,7 +5,7 @@ public struct DecoderModel: Sendable {
     /// What is computed; it may be altered where the tensors still fit it.
     public var plan: DecoderPlan
     public let checkpoint: Checkpoint
-    let names: TensorNames
+    private(set) var names: TensorNames
 
     /// Families that can be read.
     public static let knownFamilies = ["llama"]
@@ -31,6 +31,15 @@ public struct DecoderModel: Sendable {
         case .float16: .f16
         default: .bf16
         }
+    }
+
+    /// The model with its first layer in the place of `count` layers: the work of a deep model with the weights of one
+    /// layer, for measurements of speed.
+    public func repeatingFirstLayer(count: Int) -> DecoderModel {
+        var model = self
+        model.plan.layerCount = count
+        model.names.layers = Array(repeating: names.layers[0], count: count)
+        return model
     }
 
     /// After this every size of the plan is that of a tensor in the files, and memory for them is justified.

@@ -16,6 +16,7 @@ struct Straightedge: ParsableCommand {
         version: Version.current,
         subcommands: [
             Analyze.self, Report.self, Procrustes.self, HiddenStates.self, Tokenize.self, Inspect.self, Doctor.self,
+            Bench.self,
         ])
 }
 

@@ -7,7 +7,7 @@ import Testing
 struct CommandLineTests {
     @Test(
         "every help text has examples",
-        arguments: ["analyze", "report", "procrustes", "hidden-states", "tokenize", "inspect", "doctor"])
+        arguments: ["analyze", "report", "procrustes", "hidden-states", "tokenize", "inspect", "doctor", "bench"])
     func help(subcommand: String) throws {
         let outcome = try Command.run([subcommand, "--help"])
         #expect(outcome.exitCode == 0)

@@ -40,6 +40,12 @@ package struct CUDABackend: Backend {
         return "\(name), cuBLAS \(version / 10000).\(version / 100 % 100).\(version % 100)"
     }
 
+    /// For instance `CUDA 13.0`.
+    var driverDescription: String? {
+        let version = context.info.driver_version
+        return version > 0 ? "CUDA \(version / 1000).\(version / 10 % 100)" : nil
+    }
+
     package func availableMemoryByteCount() throws(ComputeError) -> Int {
         var (free, total) = (Int64(0), Int64(0))
         try unsafe call("memory_info") { api, context in unsafe api.memory_info(context, &free, &total) }

@@ -33,6 +33,18 @@ public enum HostResources {
     /// The most bytes of this process that were in memory at any time.
     public static func peakResidentByteCount() -> Int { processStatus("VmHWM") ?? 0 }
 
+    /// Bytes of the largest cache that the first core sees; 32 MiB where the system does not say.
+    public static func lastLevelCacheByteCount() -> Int {
+        let sizes = (0..<5).compactMap { index -> Int? in
+            guard let text = contents("/sys/devices/system/cpu/cpu0/cache/index\(index)/size") else { return nil }
+            // For instance 32768K.
+            let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
+            let digits = text.prefix(while: \.isNumber)
+            return Int(digits).map { $0 * (text.dropFirst(digits.count).first.flatMap { units[$0] } ?? 1) }
+        }
+        return sizes.max() ?? 32 << 20
+    }
+
     /// The processor's name, as the kernel gives it.
     public static func processorName() -> String {
         field("model name", in: contents("/proc/cpuinfo")) ?? "unknown"
