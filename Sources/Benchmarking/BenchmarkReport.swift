@@ -108,6 +108,8 @@ extension BenchmarkReport {
             "query_heads": .integer(asked.shape.heads.queryCount), "key_heads": .integer(asked.shape.heads.keyCount),
             "head_width": .integer(asked.shape.heads.width), "layers": .integer(result.layerCount),
             "model_layers": .integer(asked.shape.layerCount),
+            "compute_type": .string(asked.settings.computeType.rawValue), "folds": .integer(asked.settings.foldCount),
+            "token_errors": .bool(asked.settings.measuresTokenErrors),
             "layer_parameters": .integer(result.layerParameterCount), "tokens": .integer(asked.tokenCount),
             "sequences": .integer(result.sequenceCount),
             "sequence_length": .integer(min(asked.tokenCount, ShapeProfile.sequenceLength)),

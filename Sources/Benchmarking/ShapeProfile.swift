@@ -9,7 +9,8 @@ public struct ShapeProfile: Sendable {
     /// Layers that are run; all have the weights of one.
     public let layerCount: Int
     public let tokenCount: Int
-    public let memoryByteCount: Int?
+    /// How to measure; its layers are those that are run.
+    public let settings: Analysis.Settings
 
     /// Tokens of a sequence; the last one takes the rest.
     public static let sequenceLength = 2048
@@ -34,12 +35,14 @@ public struct ShapeProfile: Sendable {
 
     /// - Parameters:
     ///   - layerCount: nil for as many as the model has.
-    ///   - memoryByteCount: Bytes to take at most, nil for 80 % of what is available.
-    public init(shape: ModelShape, layerCount: Int? = nil, tokenCount: Int? = nil, memoryByteCount: Int? = nil) {
+    ///   - settings: How to measure.
+    public init(
+        shape: ModelShape, layerCount: Int? = nil, tokenCount: Int? = nil, settings: Analysis.Settings = .init()
+    ) {
         self.shape = shape
         self.layerCount = layerCount ?? shape.layerCount
         self.tokenCount = tokenCount ?? ShapeProfile.defaultTokenCount
-        self.memoryByteCount = memoryByteCount
+        self.settings = settings
     }
 
     /// Makes the weights, and measures every layer.
@@ -56,8 +59,6 @@ public struct ShapeProfile: Sendable {
         let layout = SequenceLayout(lengths: lengths)
         var random = SplitMix64(seed: 2)
         let tokens = (0..<tokenCount).map { _ in Int32(random.index(model.plan.vocabularySize)) }
-        var settings = Analysis.Settings()
-        settings.memoryByteCount = memoryByteCount
         stopwatch = Stopwatch()
         let result = try Analysis(model: model, device: device, settings: settings)
             .run(tokens: tokens, layout: layout, progress: progress)

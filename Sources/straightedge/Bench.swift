@@ -3,6 +3,7 @@ import Benchmarking
 import Compute
 import Linearity
 import Reports
+import Transformers
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,6 +24,7 @@ struct Bench: ParsableCommand {
               straightedge bench --shape smollm2-135m
               straightedge bench --shape llama-2-7b --device cuda --tokens 15174 --json llama.json
               straightedge bench --shape llama-2-7b --layers 1
+              straightedge bench --shape llama-2-7b --device cuda --folds 1 --no-token-errors
             """)
 
     @Option(help: ArgumentHelp("Where to compute: \(Device.knownNames.joined(separator: ", ")).", valueName: "device"))
@@ -48,6 +50,18 @@ struct Bench: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Operands of that analysis's matrix products: f32, bf16 or f16 (default: f32; on a GPU bf16).",
+            valueName: "type"))
+    var computeType: ComputeType?
+
+    @Option(help: ArgumentHelp("Folds of that analysis; 1 for no held-out scores (default: 5).", valueName: "k"))
+    var folds: Int?
+
+    @Flag(help: "No errors of tokens in that analysis.")
+    var noTokenErrors = false
+
+    @Option(
+        help: ArgumentHelp(
             "Memory that the analysis may take, for instance 500M or 8G (default: 80 % of what is free).",
             valueName: "bytes"))
     var memory: ByteCount?
@@ -69,9 +83,13 @@ struct Bench: ParsableCommand {
             throw ValidationError(
                 "No shape is named '\(shape)'; known: \(ModelShape.known.map(\.name).joined(separator: ", ")).")
         }
-        if shape == nil, tokens != nil || layers != nil || memory != nil {
-            throw ValidationError("--tokens, --layers and --memory need a --shape.")
+        let isShaped =
+            tokens != nil || layers != nil || memory != nil || computeType != nil || folds != nil || noTokenErrors
+        if shape == nil, isShaped {
+            throw ValidationError(
+                "--tokens, --layers, --compute-type, --folds, --no-token-errors and --memory need a --shape.")
         }
+        if let folds, folds < 1 { throw ValidationError("--folds must be at least 1.") }
         if shape != nil, filter != nil { throw ValidationError("Give either --case or --shape.") }
         if let tokens, !(1...Bench.tokenLimit).contains(tokens) {
             throw ValidationError("--tokens must be from 1 to \(Bench.tokenLimit).")
@@ -123,7 +141,7 @@ struct Bench: ParsableCommand {
 
     private func profile(_ shape: ModelShape, _ device: Device, _ report: inout BenchmarkReport) throws {
         let profile = ShapeProfile(
-            shape: shape, layerCount: layers, tokenCount: tokens, memoryByteCount: memory?.value)
+            shape: shape, layerCount: layers, tokenCount: tokens, settings: settings(for: device))
         let progress = ProgressLine(isQuiet: false)
         defer { progress.clear() }
         progress.show("making random weights")
@@ -133,6 +151,15 @@ struct Bench: ParsableCommand {
         progress.clear()
         report.profile = (profile, result)
         Bench.show(profile, result)
+    }
+
+    private func settings(for device: Device) -> Analysis.Settings {
+        var settings = Analysis.Settings()
+        settings.memoryByteCount = memory?.value
+        settings.computeType = computeType ?? (device.name == "cuda" ? .bf16 : .f32)
+        settings.foldCount = folds ?? settings.foldCount
+        settings.measuresTokenErrors = !noTokenErrors
+        return settings
     }
 
     private func write(_ report: BenchmarkReport) throws {
