@@ -29,6 +29,7 @@ struct Doctor: ParsableCommand {
             let device = try Device.named(self.device)
             show("version", Version.current + (BuildInformation.gitRevision.map { " (\($0))" } ?? ""))
             show("system", Doctor.systemDescription())
+            show("glibc", GlibcVersion.description(of: GlibcVersion.running))
             show("processor", HostResources.processorName())
             show("cores", "\(HostResources.grantedCoreCount()) granted")
             show(
@@ -37,7 +38,8 @@ struct Doctor: ParsableCommand {
                     + Text.bytes(HostResources.totalMemoryByteCount()))
             show("device", device.name)
             show("library", device.libraryDescription)
-            show("rate", try Doctor.matrixRate(device))
+            // Of no use where single cases are looked at, and slow under a tool that watches the device's memory.
+            if filter == nil { show("rate", try Doctor.matrixRate(device)) }
             if conformance { try check(device) }
         }
     }
@@ -91,10 +93,7 @@ struct Doctor: ParsableCommand {
         func text<Field>(_ field: Field) -> String {
             unsafe withUnsafeBytes(of: field) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         }
-        var library = [CChar](repeating: 0, count: 64)
-        unsafe confstr(Int32(_CS_GNU_LIBC_VERSION), &library, library.count)
-        return "\(text(name.sysname)) \(text(name.release)) \(text(name.machine)), "
-            + String(decoding: library.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return "\(text(name.sysname)) \(text(name.release)) \(text(name.machine))"
     }
 
     private func show(_ name: String, _ value: String) {
