@@ -69,6 +69,7 @@ ck_context::ck_context(int device) : device(device) {
     CHECK(cudaSetDevice(device));
     try {
         CHECK(cudaDeviceGetAttribute(&multiprocessorCount, cudaDevAttrMultiProcessorCount, device));
+        keep_freed_memory();
         CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
         CHECK(cublasCreate(&blas));
         CHECK(cublasSetStream(blas, stream));
@@ -81,6 +82,15 @@ ck_context::ck_context(int device) : device(device) {
         close();
         throw;
     }
+}
+
+// Memory that was freed stays with the process, for the next call: asking the system for it takes longer than most
+// kernels.
+void ck_context::keep_freed_memory() const {
+    cudaMemPool_t pool = nullptr;
+    CHECK(cudaDeviceGetDefaultMemPool(&pool, device));
+    std::uint64_t threshold = UINT64_MAX;
+    CHECK(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold));
 }
 
 ck_context::~ck_context() { close(); }

@@ -50,6 +50,7 @@ struct ck_context {
     std::unique_ptr<straightedge::ProductPlans> plans;
     // Calls are enqueued one at a time.
     std::mutex mutex;
+    void keep_freed_memory() const;
     // Gives back what there is.
     void close() noexcept;
 

@@ -76,6 +76,13 @@ cudaError_t cudaMalloc(void **address, std::size_t byteCount) {
 }
 
 // The memory is there when the stream comes to it, and has no value until then.
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int) {
+    *pool = nullptr;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void *) { return cudaSuccess; }
+
 cudaError_t cudaMallocAsync(void **address, std::size_t byteCount, cudaStream_t stream) {
     return guarded([&] {
         if (!streams::exists(stream)) return unknown_stream("cudaMallocAsync");

@@ -64,6 +64,10 @@ enum cudaFuncAttribute {
     cudaFuncAttributePreferredSharedMemoryCarveout = 9,
 };
 
+// The pool behind cudaMallocAsync. The emulation keeps no freed memory, so that its attributes change nothing.
+typedef struct emulated_memory_pool *cudaMemPool_t;
+enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
+
 enum cudaDeviceAttr {
     cudaDevAttrMaxThreadsPerBlock = 1,
     cudaDevAttrMaxBlockDimX = 2,
@@ -111,6 +115,8 @@ struct cudaDeviceProp {
 };
 
 cudaError_t cudaMalloc(void **address, std::size_t byteCount);
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device);
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value);
 cudaError_t cudaMallocAsync(void **address, std::size_t byteCount, cudaStream_t stream);
 cudaError_t cudaFree(void *address);
 cudaError_t cudaFreeAsync(void *address, cudaStream_t stream);
