@@ -1,6 +1,7 @@
 import ArgumentParser
 import Benchmarking
 import Compute
+import Glibc
 import Linearity
 import Reports
 import Transformers
@@ -23,7 +24,7 @@ struct Bench: ParsableCommand {
               straightedge bench --case attention
               straightedge bench --shape smollm2-135m
               straightedge bench --shape llama-2-7b --device cuda --tokens 15174 --json llama.json
-              straightedge bench --shape llama-2-7b --layers 1
+              straightedge bench --shape smollm2-135m --layers 3
               straightedge bench --shape llama-2-7b --device cuda --folds 1 --no-token-errors
             """)
 
@@ -186,6 +187,8 @@ extension Bench {
         print("\(machine.device): \(machine.library)\(lanes)\(machine.driver.map { ", driver \($0)" } ?? "")")
         if machine.device == "emulated" { print("The emulation finds mistakes; its times say nothing of a GPU.") }
         print("")
+        // What follows takes a while, and may be cut short.
+        fflush(nil)
     }
 
     /// Aligned columns; rates are of all lanes together.
@@ -229,7 +232,8 @@ extension Bench {
         let (shape, seconds) = (profile.shape, result.seconds)
         print(
             "\(shape.name): \(result.layerCount) of \(shape.layerCount) layers, width \(shape.width), "
-                + "\(Text.count(profile.tokenCount)) tokens in \(result.sequenceCount) sequences of at most "
+                + "\(Text.count(profile.tokenCount)) tokens in \(result.sequenceCount) "
+                + "\(result.sequenceCount == 1 ? "sequence" : "sequences") of at most "
                 + "\(ShapeProfile.sequenceLength); streams in \(result.memory.placement.rawValue)")
         for note in profile.notes { print("  \(note)") }
         print("")
