@@ -130,6 +130,10 @@ extension Device {
 
     /// Causal grouped-query attention: softmax(scale · q kᵀ) v within each of the packed sequences.
     ///
+    /// All tensors are of one type: float32, float16 or bfloat16. Sums and the softmax are float32 for each; a result of
+    /// 16 bits is rounded to nearest even at the end, and a GPU rounds the weights of the softmax too. An infinity or a
+    /// NaN shows in the tokens that see it, and in no others of a type of 16 bits.
+    ///
     /// - Parameters:
     ///   - query: (tokens, queryCount · width).
     ///   - key: (tokens, keyCount · width); `value` likewise.
@@ -139,6 +143,10 @@ extension Device {
         query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, scale: Float,
         into result: Tensor
     ) throws(ComputeError) {
+        guard [.float32, .float16, .bfloat16].contains(query.elementType) else {
+            throw .elementType(
+                operation: "attention", operand: "query", expected: "F32, F16 or BF16", got: query.elementType)
+        }
         guard heads.keyCount > 0, heads.width > 0, heads.queryCount.isMultiple(of: heads.keyCount) else {
             throw .shape(
                 operation: "attention", operand: "heads", expected: "query heads in whole groups",
@@ -152,7 +160,7 @@ extension Device {
             (query, "query", heads.queryCount), (key, "key", heads.keyCount), (value, "value", heads.keyCount),
             (result, "result", heads.queryCount),
         ] {
-            try check(tensor, operand, .float32, in: "attention")
+            try check(tensor, operand, query.elementType, in: "attention")
             try check(tensor, operand, rows: query.rows, columns: headCount * heads.width, in: "attention")
         }
         try backend.attention(

@@ -201,6 +201,23 @@ import Testing
         expectShape("attention", "query") { try attend(key: key, lengths: [6, -1], heads: (4, 2, 4), into: query) }
         expectShape("attention", "key") { try attend(key: query, lengths: [5], heads: (4, 2, 4), into: query) }
         expectShape("attention", "result") { try attend(key: key, lengths: [5], heads: (4, 2, 4), into: key) }
+        for type in [ElementType.bfloat16, .float16, .float64] {
+            expectType("attention", "key") {
+                try attend(key: try tensor([5, 8], type), lengths: [5], heads: (4, 2, 4), into: query)
+            }
+            expectType("attention", "result") {
+                try attend(key: key, lengths: [5], heads: (4, 2, 4), into: try tensor([5, 16], type))
+            }
+        }
+        for (type, operand) in [(ElementType.float64, "query"), (.int32, "query"), (.bfloat16, "key")] {
+            expectType("attention", operand) {
+                try device.attention(
+                    query: try tensor([5, 16], type), key: try tensor([5, 8], .float16),
+                    value: try tensor([5, 8], .float16), lengths: [5],
+                    heads: AttentionHeads(queryCount: 4, keyCount: 2, width: 4), scale: 1,
+                    into: try tensor([5, 16], type))
+            }
+        }
         expectForeign("attention", "key") {
             try attend(key: foreign([5, 8]), lengths: [5], heads: (4, 2, 4), into: try tensor([5, 16]))
         }

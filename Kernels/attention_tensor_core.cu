@@ -1,0 +1,498 @@
+// Causal grouped-query attention over packed sequences in one pass, with float16 or bfloat16 operands on tensor cores.
+//
+// As in FlashAttention-2 (Dao 2023) each warp keeps some queries of one head, and for them the largest score so far,
+// the sum of exponentials and the outputs in float32, in registers. Keys and values come in tiles through shared
+// memory, the next tile while one is worked on. Weights are rounded to the operands' type between the two products, and
+// never leave the registers. Tiles that no query of the block may see are not visited.
+#include "attention.h"
+#include "tensor_core.h"
+#include "tensors.h"
+
+#include <cfloat>
+#include <cmath>
+#include <cstring>
+
+namespace straightedge {
+namespace {
+
+constexpr int warpCount = 4;
+constexpr int laneCount = warpCount * warpLaneCount;
+// Rows of a fragment of queries, and keys of a step of the second product.
+constexpr int fragmentCount = 16;
+// Elements of the 16 bytes in which shared memory is filled and read.
+constexpr int chunkElementCount = 8;
+
+// The shares of work for heads that are padded to `width`; shared memory stays below the 99 KiB of the smallest GPUs.
+template <int width> struct Shares {
+    // Fragments of 16 queries of a warp; two halve what is read of keys and values, while registers suffice.
+    static constexpr int fragmentsPerWarp = width <= 128 ? 2 : 1;
+    static constexpr int queriesPerWarp = fragmentsPerWarp * fragmentCount;
+    static constexpr int queryCount = queriesPerWarp * warpCount;
+    static constexpr int keyCount = width <= 128 ? 64 : 32;
+    static constexpr std::size_t sharedByteCount = sizeof(std::uint16_t) * width * (queryCount + 4 * keyCount);
+};
+
+template <typename T> struct Operands {
+    Matrix<const T> query;
+    Matrix<const T> key;
+    Matrix<const T> value;
+    Matrix<T> result;
+    const AttentionTile *tiles;
+    int headCount;
+    int groupCount;
+    int width;
+    // Of exponents of 2, and positive.
+    float scale;
+    bool negatesQueries;
+    // Rows of whole chunks that begin at whole chunks.
+    bool operandsAreAligned;
+    bool resultIsAligned;
+};
+
+// MARK: Types
+
+template <typename T> struct Arithmetic;
+
+template <> struct Arithmetic<__nv_bfloat16> {
+    static constexpr std::uint32_t exponentMask = 0x7F80u;
+    static constexpr float weightExponent = 0;
+
+    static __device__ __forceinline__ void multiply(float (&sums)[4], const std::uint32_t (&a)[4],
+                                                    const std::uint32_t (&b)[2]) {
+        mma_m16n8k16_bf16(sums, a, b);
+    }
+    static __device__ __forceinline__ __nv_bfloat162 pair(float low, float high) {
+        return __floats2bfloat162_rn(low, high);
+    }
+};
+
+template <> struct Arithmetic<__half> {
+    static constexpr std::uint32_t exponentMask = 0x7C00u;
+    // Weights are taken times 2^8, so that small ones are not lost below float16's range.
+    static constexpr float weightExponent = 8;
+
+    static __device__ __forceinline__ void multiply(float (&sums)[4], const std::uint32_t (&a)[4],
+                                                    const std::uint32_t (&b)[2]) {
+        mma_m16n8k16_f16(sums, a, b);
+    }
+    static __device__ __forceinline__ __half2 pair(float low, float high) { return __floats2half2_rn(low, high); }
+};
+
+// Two numbers rounded, the first in the lower half.
+template <typename T> __device__ __forceinline__ std::uint32_t packed(float low, float high) {
+    const auto pair = Arithmetic<T>::pair(low, high);
+    std::uint32_t bits;
+    static_assert(sizeof pair == sizeof bits, "two numbers of 16 bits");
+    std::memcpy(&bits, &pair, sizeof bits);
+    return bits;
+}
+
+// Whether one of two numbers is infinite or NaN.
+template <typename T> __device__ __forceinline__ bool has_non_finite(std::uint32_t bits) {
+    constexpr std::uint32_t mask = Arithmetic<T>::exponentMask;
+    return (bits & mask) == mask || (bits >> 16 & mask) == mask;
+}
+
+// 2^x within about two units in the last place of float32; 0 below 2^-126.
+__device__ __forceinline__ float power_of_two(float x) {
+#if defined(STRAIGHTEDGE_EMULATION)
+    return exp2f(x);
+#else
+    float result;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+#endif
+}
+
+// MARK: Shared memory
+
+// Rows of chunks without padding. A row's chunks change places among each other such that chunks of one number from
+// eight consecutive rows lie in different banks, whatever the row's length.
+template <typename T, int width> struct SharedRows {
+    static constexpr int chunkCount = width / chunkElementCount;
+
+    T *elements;
+
+    __device__ __forceinline__ T *chunk(int row, int number) const {
+        constexpr int exchangedCount = chunkCount % 8 == 0 ? 8 : chunkCount % 4 == 0 ? 4 : 2;
+        static_assert(chunkCount % exchangedCount == 0, "heads are padded to whole fragments");
+        const int place = number ^ (row / (8 / exchangedCount) % exchangedCount);
+        return elements + (row * chunkCount + place) * chunkElementCount;
+    }
+};
+
+// Starts to fill `rowCount` rows with rows `first`... of one head; zeros beyond row `end` and the head's width.
+template <int rowCount, typename T, int width>
+__device__ __forceinline__ void load_rows(SharedRows<T, width> rows, Matrix<const T> source, std::int64_t first,
+                                          std::int64_t end, std::int64_t column, int headWidth, bool isAligned) {
+    constexpr int chunkCount = SharedRows<T, width>::chunkCount;
+#pragma unroll 1
+    for (int i = threadIdx.x; i < rowCount * chunkCount; i += laneCount) {
+        const int row = i / chunkCount, number = i % chunkCount;
+        const int elementCount = first + row < end ? headWidth - number * chunkElementCount : 0;
+        T *const chunk = rows.chunk(row, number);
+        const T *const elements =
+            elementCount > 0 ? source.row(first + row) + column + number * chunkElementCount : source.elements;
+        if (isAligned) {
+            copy_async<16>(chunk, elements, elementCount > 0 ? 16 : 0);
+        } else {
+            for (int j = 0; j < chunkElementCount; ++j) chunk[j] = j < elementCount ? elements[j] : from_float<T>(0);
+        }
+    }
+}
+
+// Changes the signs of what this lane loaded.
+template <int rowCount, typename T, int width> __device__ __forceinline__ void negate_rows(SharedRows<T, width> rows) {
+    constexpr int chunkCount = SharedRows<T, width>::chunkCount;
+    for (int i = threadIdx.x; i < rowCount * chunkCount; i += laneCount) {
+        T *const chunk = rows.chunk(i / chunkCount, i % chunkCount);
+        for (int j = 0; j < chunkElementCount; ++j) chunk[j] = from_float<T>(-to_float(chunk[j]));
+    }
+}
+
+// MARK: A warp and a tile of keys
+
+// What a warp has gathered for its queries, in the layout of the products' sums: of fragment f and row half h, this
+// lane has query 16 * f + 8 * h + lane / 4.
+template <int width> struct Gathered {
+    static constexpr int fragmentsPerWarp = Shares<width>::fragmentsPerWarp;
+
+    float outputs[fragmentsPerWarp][width / 8][4];
+    // Largest score before it is scaled, of the whole row; sum of the weights of this lane's columns.
+    float largest[fragmentsPerWarp][2];
+    float sums[fragmentsPerWarp][2];
+};
+
+template <typename T>
+__device__ __forceinline__ void multiply_pair(float (&low)[4], float (&high)[4], const std::uint32_t (&a)[4],
+                                              const std::uint32_t (&b)[4]) {
+    const std::uint32_t first[2] = {b[0], b[1]}, second[2] = {b[2], b[3]};
+    Arithmetic<T>::multiply(low, a, first);
+    Arithmetic<T>::multiply(high, a, second);
+}
+
+// Whether queries from `firstQuery` and keys from `firstKey`, sixteen each, are such that no query sees a key.
+template <bool isDiagonal> __device__ __forceinline__ bool is_hidden(int firstQuery, int firstKey) {
+    return isDiagonal && firstKey > firstQuery;
+}
+
+// scores = queries · keysᵀ; those that are hidden become -∞. Queries and keys are counted from the sequence's start.
+template <bool isDiagonal, typename T, int width>
+__device__ __forceinline__ void
+multiply_by_keys(float (&scores)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 8][4],
+                 SharedRows<T, width> queries, SharedRows<T, width> keys, int firstQuery, int firstKey) {
+    using Share = Shares<width>;
+    const int lane = threadIdx.x % warpLaneCount;
+#pragma unroll
+    for (int i = 0; i < width / 16; ++i) {
+        std::uint32_t a[Share::fragmentsPerWarp][4];
+#pragma unroll
+        for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
+            ldmatrix_x4(a[f], queries.chunk(f * fragmentCount + lane % 16, 2 * i + lane / 16));
+        }
+#pragma unroll
+        for (int step = 0; step < Share::keyCount / 16; ++step) {
+            const int key = firstKey + 16 * step;
+            if (is_hidden<isDiagonal>(firstQuery + fragmentCount * (Share::fragmentsPerWarp - 1), key)) continue;
+            std::uint32_t b[4];
+            ldmatrix_x4(b, keys.chunk(16 * step + lane % 8 + lane / 16 * 8, 2 * i + lane / 8 % 2));
+#pragma unroll
+            for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
+                if (is_hidden<isDiagonal>(firstQuery + fragmentCount * f, key)) continue;
+                multiply_pair<T>(scores[f][2 * step], scores[f][2 * step + 1], a[f], b);
+            }
+        }
+    }
+    if constexpr (isDiagonal) {
+#pragma unroll
+        for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
+#pragma unroll
+            for (int j = 0; j < Share::keyCount / 8; ++j) {
+#pragma unroll
+                for (int e = 0; e < 4; ++e) {
+                    const int query = firstQuery + fragmentCount * f + lane / 4 + e / 2 * 8;
+                    if (firstKey + 8 * j + lane % 4 * 2 + e % 2 > query) scores[f][j][e] = -INFINITY;
+                }
+            }
+        }
+    }
+}
+
+// weights = 2^(scale · (score - largest)), rounded, and what was gathered rescaled where `largest` grew. The sums of
+// the first product lie in registers just as the second wants its left operand.
+template <typename T, int width>
+__device__ __forceinline__ void
+weigh(const float (&scores)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 8][4], Gathered<width> &gathered,
+      float scale, std::uint32_t (&weights)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 16][4]) {
+    using Share = Shares<width>;
+#pragma unroll
+    for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+            const float before = gathered.largest[f][h];
+            float largest = before;
+            // A NaN may be passed over: its own weight is one, and so is then the row.
+#pragma unroll
+            for (int j = 0; j < Share::keyCount / 8; ++j) {
+                largest = fmaxf(largest, fmaxf(scores[f][j][2 * h], scores[f][j][2 * h + 1]));
+            }
+            largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 1));
+            largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 2));
+            gathered.largest[f][h] = largest;
+
+            // While all scores are -∞ their weights are 0.
+            const float reference = largest == -INFINITY ? 0.0f : largest;
+            const float rescaling = power_of_two((before - reference) * scale);
+            const float offset = reference * scale - Arithmetic<T>::weightExponent;
+            float sum = gathered.sums[f][h] * rescaling;
+#pragma unroll
+            for (int j = 0; j < Share::keyCount / 8; ++j) {
+                const float low = power_of_two(scores[f][j][2 * h] * scale - offset);
+                const float high = power_of_two(scores[f][j][2 * h + 1] * scale - offset);
+                sum += low + high;
+                weights[f][j / 2][j % 2 * 2 + h] = packed<T>(low, high);
+            }
+            gathered.sums[f][h] = sum;
+#pragma unroll
+            for (int n = 0; n < width / 8; ++n) {
+                gathered.outputs[f][n][2 * h] *= rescaling;
+                gathered.outputs[f][n][2 * h + 1] *= rescaling;
+            }
+        }
+    }
+}
+
+// A pair of neighbouring 16-bit elements of which only the one in place `index`, 0 or 1, is kept, if any.
+__device__ __forceinline__ std::uint32_t only(std::uint32_t pair, int index) {
+    return index == 0 ? pair & 0xFFFFu : index == 1 ? pair & 0xFFFF0000u : 0;
+}
+
+// As multiply_pair, for sixteen keys of which query i sees the first i + 1 only: a hidden infinity or NaN, times a
+// weight of 0, must not reach the query. Where there is one the keys are taken one by one.
+template <typename T>
+__device__ __forceinline__ void multiply_visible(float (&low)[4], float (&high)[4], const std::uint32_t (&a)[4],
+                                                 const std::uint32_t (&b)[4]) {
+    const bool isSpecial =
+        has_non_finite<T>(b[0]) || has_non_finite<T>(b[1]) || has_non_finite<T>(b[2]) || has_non_finite<T>(b[3]);
+    if (!__any_sync(0xFFFFFFFFu, isSpecial)) {
+        multiply_pair<T>(low, high, a, b);
+        return;
+    }
+    const int lane = threadIdx.x % warpLaneCount;
+#pragma unroll 1
+    for (int key = 0; key < 16; ++key) {
+        const int first = key - lane % 4 * 2, second = first - 8;
+        const std::uint32_t keyA[4] = {only(a[0], first), only(a[1], first), only(a[2], second), only(a[3], second)};
+        const std::uint32_t keyB[4] = {only(b[0], first), only(b[1], second), only(b[2], first), only(b[3], second)};
+        float lowSums[4] = {low[0], low[1], low[2], low[3]}, highSums[4] = {high[0], high[1], high[2], high[3]};
+        multiply_pair<T>(lowSums, highSums, keyA, keyB);
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+            if (key > lane / 4 + e / 2 * 8) continue;
+            low[e] = lowSums[e];
+            high[e] = highSums[e];
+        }
+    }
+}
+
+// outputs += weights · values.
+template <bool isDiagonal, typename T, int width>
+__device__ __forceinline__ void
+add_values(const std::uint32_t (&weights)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 16][4],
+           Gathered<width> &gathered, SharedRows<T, width> values, int firstQuery, int firstKey) {
+    using Share = Shares<width>;
+    const int lane = threadIdx.x % warpLaneCount;
+#pragma unroll
+    for (int step = 0; step < Share::keyCount / 16; ++step) {
+        const int key = firstKey + 16 * step;
+        if (is_hidden<isDiagonal>(firstQuery + fragmentCount * (Share::fragmentsPerWarp - 1), key)) continue;
+#pragma unroll
+        for (int n = 0; n < width / 16; ++n) {
+            std::uint32_t b[4];
+            ldmatrix_x4_transposed(b, values.chunk(16 * step + lane % 16, 2 * n + lane / 16));
+#pragma unroll
+            for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
+                float(&low)[4] = gathered.outputs[f][2 * n];
+                float(&high)[4] = gathered.outputs[f][2 * n + 1];
+                const int query = firstQuery + fragmentCount * f;
+                if (is_hidden<isDiagonal>(query, key)) continue;
+                if (isDiagonal && query == key) {
+                    multiply_visible<T>(low, high, weights[f][step], b);
+                } else {
+                    multiply_pair<T>(low, high, weights[f][step], b);
+                }
+            }
+        }
+    }
+}
+
+template <bool isDiagonal, typename T, int width>
+__device__ __forceinline__ void attend(Gathered<width> &gathered, SharedRows<T, width> queries,
+                                       SharedRows<T, width> keys, SharedRows<T, width> values, int firstQuery,
+                                       int firstKey, float scale) {
+    float scores[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 8][4] = {};
+    multiply_by_keys<isDiagonal>(scores, queries, keys, firstQuery, firstKey);
+    std::uint32_t weights[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 16][4];
+    weigh<T>(scores, gathered, scale, weights);
+    add_values<isDiagonal>(weights, gathered, values, firstQuery, firstKey);
+}
+
+// MARK: The end of a warp
+
+// Divides by the sums, and stores the rows before `end` by way of the warp's own rows of shared memory.
+template <typename T, int width>
+__device__ __forceinline__ void store(Gathered<width> &gathered, SharedRows<T, width> rows, Matrix<T> result,
+                                      std::int64_t first, std::int64_t end, std::int64_t column, int headWidth,
+                                      bool isAligned) {
+    const int lane = threadIdx.x % warpLaneCount;
+    // The queries have been read.
+    __syncwarp();
+#pragma unroll
+    for (int f = 0; f < Shares<width>::fragmentsPerWarp; ++f) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+            float sum = gathered.sums[f][h];
+            sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 1);
+            sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 2);
+            const float factor = 1 / sum;
+#pragma unroll
+            for (int n = 0; n < width / 8; ++n) {
+                const float(&outputs)[4] = gathered.outputs[f][n];
+                const std::uint32_t pair = packed<T>(outputs[2 * h] * factor, outputs[2 * h + 1] * factor);
+                T *const chunk = rows.chunk(f * fragmentCount + lane / 4 + 8 * h, n);
+                std::memcpy(chunk + lane % 4 * 2, &pair, sizeof pair);
+            }
+        }
+    }
+    __syncwarp();
+    constexpr int chunkCount = SharedRows<T, width>::chunkCount;
+    for (int i = lane; i < Shares<width>::queriesPerWarp * chunkCount; i += warpLaneCount) {
+        const int row = i / chunkCount, number = i % chunkCount;
+        const int elementCount = headWidth - number * chunkElementCount;
+        if (first + row >= end || elementCount <= 0) continue;
+        const T *const chunk = rows.chunk(row, number);
+        T *const elements = result.row(first + row) + column + number * chunkElementCount;
+        if (isAligned) {
+            *reinterpret_cast<uint4 *>(elements) = *reinterpret_cast<const uint4 *>(chunk);
+        } else {
+            for (int j = 0; j < chunkElementCount && j < elementCount; ++j) elements[j] = chunk[j];
+        }
+    }
+}
+
+// MARK: Kernel and launch
+
+// Two blocks on a multiprocessor, one of which computes while the other waits.
+template <typename T, int width> __global__ void __launch_bounds__(laneCount, 2) attention(Operands<T> operands) {
+    using Share = Shares<width>;
+    const AttentionTile tile = operands.tiles[static_cast<int>(blockIdx.x) / operands.headCount];
+    const int head = static_cast<int>(blockIdx.x) % operands.headCount;
+    const int queryColumn = head * operands.width;
+    const int keyColumn = head / operands.groupCount * operands.width;
+
+    const SharedRows<T, width> queries{dynamic_shared<T>()};
+    const auto keys = [&](int buffer) {
+        return SharedRows<T, width>{queries.elements + (Share::queryCount + 2 * buffer * Share::keyCount) * width};
+    };
+    const auto values = [&](int buffer) {
+        return SharedRows<T, width>{keys(buffer).elements + Share::keyCount * width};
+    };
+    const auto load_tile = [&](int firstKey, int buffer) {
+        load_rows<Share::keyCount>(keys(buffer), operands.key, std::int64_t{tile.begin} + firstKey, tile.end, keyColumn,
+                                   operands.width, operands.operandsAreAligned);
+        load_rows<Share::keyCount>(values(buffer), operands.value, std::int64_t{tile.begin} + firstKey, tile.end,
+                                   keyColumn, operands.width, operands.operandsAreAligned);
+        copy_async_commit_group();
+    };
+
+    const int warp = threadIdx.x / warpLaneCount;
+    const SharedRows<T, width> ownQueries{queries.elements + warp * Share::queriesPerWarp * width};
+    // Counted from the sequence's start.
+    const int firstQuery = tile.query - tile.begin + warp * Share::queriesPerWarp;
+    const int queryEnd = tile.end - tile.begin;
+    const int keyEnd = min(tile.query - tile.begin + Share::queryCount, queryEnd);
+
+    load_rows<Share::queryCount>(queries, operands.query, tile.query, tile.end, queryColumn, operands.width,
+                                 operands.operandsAreAligned);
+    load_tile(0, 0);
+
+    Gathered<width> gathered = {};
+#pragma unroll
+    for (int f = 0; f < Share::fragmentsPerWarp; ++f) gathered.largest[f][0] = gathered.largest[f][1] = -INFINITY;
+    for (int firstKey = 0, buffer = 0; firstKey < keyEnd; firstKey += Share::keyCount, buffer ^= 1) {
+        copy_async_wait_group<0>();
+        if (firstKey == 0 && operands.negatesQueries) negate_rows<Share::queryCount>(queries);
+        // The tile is there for all, and the other buffer has been read by all.
+        __syncthreads();
+        if (firstKey + Share::keyCount < keyEnd) load_tile(firstKey + Share::keyCount, buffer ^ 1);
+        const int lastQuery = firstQuery + Share::queriesPerWarp - 1;
+        if (firstQuery >= queryEnd || firstKey > lastQuery) continue;
+        if (firstKey + Share::keyCount - 1 <= firstQuery) {
+            attend<false>(gathered, ownQueries, keys(buffer), values(buffer), firstQuery, firstKey, operands.scale);
+        } else {
+            attend<true>(gathered, ownQueries, keys(buffer), values(buffer), firstQuery, firstKey, operands.scale);
+        }
+    }
+    if (firstQuery >= queryEnd) return;
+    store(gathered, ownQueries, operands.result, std::int64_t{tile.begin} + firstQuery, tile.end, queryColumn,
+          operands.width, operands.resultIsAligned);
+}
+
+// Whether every row of every head is made of whole chunks at addresses of whole chunks.
+bool is_aligned(const ck_tensor &tensor, std::int64_t headWidth) {
+    return tensor.address % 16 == 0 && tensor.leading % chunkElementCount == 0 && headWidth % chunkElementCount == 0;
+}
+
+template <typename T, int width>
+void run(ck_context &context, Operands<T> operands, const std::int32_t *lengths, std::int64_t sequenceCount) {
+    using Share = Shares<width>;
+    const std::vector<AttentionTile> tiles = attention_tiles(lengths, sequenceCount, Share::queryCount);
+    if (tiles.empty()) return;
+    const Scratch places(context, tiles.data(), static_cast<std::int64_t>(tiles.size() * sizeof(AttentionTile)));
+    operands.tiles = places.as<const AttentionTile>();
+    const dim3 grid(static_cast<unsigned>(static_cast<std::int64_t>(tiles.size()) * operands.headCount));
+    CHECK(launch(attention<T, width>, grid, dim3(laneCount), Share::sharedByteCount, context.stream, operands));
+}
+
+template <typename T>
+void run(ck_context &context, ck_tensor query, ck_tensor key, ck_tensor value, const std::int32_t *lengths,
+         std::int64_t sequenceCount, ck_heads heads, ck_tensor result) {
+    // A scale of 0 is taken as next to nothing, which keeps -∞ what it is.
+    const float scale = fmaxf(std::fabs(heads.scale) * 1.44269504f, FLT_MIN);
+    const Operands<T> operands{matrix<const T>(query),
+                               matrix<const T>(key),
+                               matrix<const T>(value),
+                               matrix<T>(result),
+                               nullptr,
+                               static_cast<int>(heads.query_count),
+                               static_cast<int>(heads.query_count / heads.key_count),
+                               static_cast<int>(heads.width),
+                               scale,
+                               heads.scale < 0,
+                               is_aligned(query, heads.width) && is_aligned(key, heads.width) &&
+                                   is_aligned(value, heads.width),
+                               is_aligned(result, heads.width)};
+    if (heads.width <= 64) {
+        run<T, 64>(context, operands, lengths, sequenceCount);
+    } else if (heads.width <= 96) {
+        run<T, 96>(context, operands, lengths, sequenceCount);
+    } else if (heads.width <= 128) {
+        run<T, 128>(context, operands, lengths, sequenceCount);
+    } else {
+        run<T, 256>(context, operands, lengths, sequenceCount);
+    }
+}
+
+} // namespace
+
+void attention_on_tensor_cores(ck_context &context, ck_tensor query, ck_tensor key, ck_tensor value,
+                               const std::int32_t *lengths, std::int64_t sequenceCount, ck_heads heads,
+                               ck_tensor result) {
+    if (query.type == CK_BFLOAT16) {
+        run<__nv_bfloat16>(context, query, key, value, lengths, sequenceCount, heads, result);
+    } else {
+        run<__half>(context, query, key, value, lengths, sequenceCount, heads, result);
+    }
+}
+
+} // namespace straightedge
