@@ -143,10 +143,7 @@ extension Device {
         query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, scale: Float,
         into result: Tensor
     ) throws(ComputeError) {
-        guard [.float32, .float16, .bfloat16].contains(query.elementType) else {
-            throw .elementType(
-                operation: "attention", operand: "query", expected: "F32, F16 or BF16", got: query.elementType)
-        }
+        try checkActivations(query, "query", in: "attention")
         guard heads.keyCount > 0, heads.width > 0, heads.queryCount.isMultiple(of: heads.keyCount) else {
             throw .shape(
                 operation: "attention", operand: "heads", expected: "query heads in whole groups",

@@ -23,12 +23,8 @@ extension HostBackend {
     func round(_ wide: Tensor, into result: Tensor) {
         for row in 0..<result.rows {
             let source = unsafe wide.floats + row * wide.leadingDimension
-            let destination = unsafe result.rows(row..<row + 1).address.assumingMemoryBound(to: UInt16.self)
-            if result.elementType == .float16 {
-                for i in 0..<result.columns { unsafe destination[i] = unsafe BlockDecoding.half(source[i]) }
-            } else {
-                for i in 0..<result.columns { unsafe destination[i] = unsafe BlockDecoding.bfloat16(source[i]) }
-            }
+            unsafe SixteenBitRounding.store(
+                source, result.elementType, to: result.rows(row..<row + 1).address, count: result.columns)
         }
     }
 
@@ -46,32 +42,4 @@ extension HostBackend {
 extension ElementType {
     /// Whether elements are float16 or bfloat16.
     var isSixteenBits: Bool { self == .float16 || self == .bfloat16 }
-}
-
-extension BlockDecoding {
-    /// The nearest bfloat16, ties to even; a NaN stays one.
-    @inline(__always)
-    static func bfloat16(_ value: Float) -> UInt16 {
-        let bits = value.bitPattern
-        if bits & 0x7FFF_FFFF > 0x7F80_0000 { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
-        return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
-    }
-
-    /// The nearest float16, ties to even; what is too large becomes infinite, and a NaN stays one.
-    @inline(__always)
-    static func half(_ value: Float) -> UInt16 {
-        let bits = value.bitPattern
-        let (sign, magnitude) = (UInt16(truncatingIfNeeded: bits >> 16 & 0x8000), bits & 0x7FFF_FFFF)
-        if magnitude > 0x7F80_0000 { return sign | 0x7E00 }
-        // 65,520 lies halfway between the largest float16 and the next power of two.
-        if magnitude >= 0x477F_F000 { return sign | 0x7C00 }
-        if magnitude < 0x3880_0000 {
-            // Subnormal: the sum with a half has the float16's bits at the end of its significand, rounded.
-            let sum = Float(bitPattern: magnitude) + 0.5
-            return sign | UInt16(truncatingIfNeeded: sum.bitPattern &- Float(0.5).bitPattern)
-        }
-        // The exponent's bias changes from 127 to 15.
-        let rounded = magnitude &+ 0xFFF &+ (magnitude >> 13 & 1) &- 0x3800_0000
-        return sign | UInt16(truncatingIfNeeded: rounded >> 13)
-    }
 }
