@@ -36,10 +36,14 @@ struct Doctor: ParsableCommand {
                 "memory",
                 "\(Text.bytes(HostResources.availableMemoryByteCount())) available of "
                     + Text.bytes(HostResources.totalMemoryByteCount()))
-            show("device", device.name)
+            for line in GPUSurvey.lines() { show("gpu", line) }
+            show("device", "\(device.name), \(Text.bytes(try device.availableMemoryByteCount())) free")
             show("library", device.libraryDescription)
             // Of no use where single cases are looked at, and slow under a tool that watches the device's memory.
-            if filter == nil { show("rate", try Doctor.matrixRate(device)) }
+            if filter == nil {
+                show("rate", try Doctor.matrixRate(device))
+                show("copy", try Doctor.copyRate(device))
+            }
             if conformance { try check(device) }
         }
     }
@@ -85,6 +89,21 @@ struct Doctor: ParsableCommand {
         let operations = 2.0 * Double(rows * width * width) * Double(repetitions * device.laneCount)
         return
             "\(Text.fixed(operations / best / 1e9, 0)) GFLOP/s in float32 matrix products on \(device.laneCount) lanes"
+    }
+
+    /// Copies within the device's memory: bytes read and written.
+    private static func copyRate(_ device: Device) throws -> String {
+        let byteCount = min(256 << 20, max(1 << 20, try device.availableMemoryByteCount() / 8))
+        let source = try device.makeZeros([byteCount / 4], .float32, for: "a measurement")
+        let destination = try device.makeZeros([byteCount / 4], .float32, for: "a measurement")
+        var best = Double.infinity
+        for _ in 0..<5 {
+            var stopwatch = Stopwatch()
+            try device.copy(source, to: destination)
+            try device.synchronize()
+            best = min(best, stopwatch.lap())
+        }
+        return "\(Text.fixed(2 * Double(byteCount) / best / 1e9, 0)) GB/s in copies of \(Text.bytes(byteCount))"
     }
 
     private static func systemDescription() -> String {

@@ -50,6 +50,20 @@ struct CommandLineTests {
         }
     }
 
+    @Test("doctor says which GPUs there are, and without one what is missing")
+    func doctor() throws {
+        let outcome = try Command.run(["doctor", "--case", "rms_norm"])
+        #expect(outcome.exitCode == 0)
+        let line = try #require(outcome.output.split(separator: "\n").first { $0.hasPrefix("gpu ") })
+        let gpu = try Command.run(["doctor", "--device", "cuda", "--case", "rms_norm"])
+        if line.contains("none") {
+            #expect(gpu.exitCode == 1)
+            #expect(gpu.errors.contains("cuda") || gpu.errors.contains("driver"))
+        } else {
+            #expect(gpu.exitCode == 0)
+        }
+    }
+
     @Test("a folder without a model is told so")
     func emptyFolder() throws {
         let place = try TemporaryFolder()

@@ -33,9 +33,7 @@ package struct CUDABackend: Backend {
     /// For instance `NVIDIA H200, cuBLAS 13.0.2`.
     package var libraryDescription: String {
         let info = context.info
-        let name = unsafe withUnsafeBytes(of: info.name) {
-            unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-        }
+        let name = info.nameText
         let version = info.cublas_version
         return "\(name), cuBLAS \(version / 10000).\(version / 100 % 100).\(version % 100)"
     }

@@ -10,20 +10,29 @@ final class KernelContext: Sendable {
     /// - Parameter index: The number of the GPU.
     init(_ library: KernelLibrary, device index: Int32) throws(ComputeError) {
         self.library = library
-        var count: Int32 = 0
-        try unsafe KernelContext.check(library, "device_count", library.api.pointee.device_count(&count))
-        guard index < count else {
-            throw .deviceUnavailable(description: "no GPU was found; \(count) are visible to this process")
-        }
-        var info = ck_device_info()
-        try unsafe KernelContext.check(library, "device_info", library.api.pointee.device_info(index, &info))
-        self.info = info
+        info = try KernelContext.infos(library)[Int(index)]
         var context: OpaquePointer?
         try unsafe KernelContext.check(library, "create_context", library.api.pointee.create_context(index, &context))
         guard let context = unsafe context else {
             throw .deviceFailed(operation: "create_context", meaning: "no context came back")
         }
         unsafe pointer = unsafe context
+    }
+
+    /// What the library knows of each GPU.
+    ///
+    /// - Throws: `ComputeError.deviceUnavailable` where there is none.
+    static func infos(_ library: KernelLibrary) throws(ComputeError) -> [ck_device_info] {
+        var count: Int32 = 0
+        try unsafe check(library, "device_count", library.api.pointee.device_count(&count))
+        guard count > 0 else { throw .deviceUnavailable(description: "the driver shows no GPU to this process") }
+        var infos: [ck_device_info] = []
+        for index in 0..<count {
+            var info = ck_device_info()
+            try unsafe check(library, "device_info", library.api.pointee.device_info(index, &info))
+            infos.append(info)
+        }
+        return infos
     }
 
     deinit { unsafe library.api.pointee.destroy_context(pointer) }
