@@ -16,14 +16,26 @@ struct AttentionTile {
     std::int32_t padding;
 };
 
-// All queries in tiles of `queryCount`, those with the most keys first: what is begun last is done soon.
-std::vector<AttentionTile> attention_tiles(const std::int32_t *lengths, std::int64_t sequenceCount, int queryCount);
+// One call's arguments; `slopes` lie on the device.
+struct Attention {
+    ck_tensor query;
+    ck_tensor key;
+    ck_tensor value;
+    ck_tensor result;
+    const std::int32_t *lengths;
+    std::int64_t sequenceCount;
+    ck_heads heads;
+    ck_attention_rule rule;
+    const float *slopes;
+
+    // At most what a position can be.
+    std::int32_t window() const;
+    // All queries in tiles of `queryCount`, those with the most keys first: what is begun last is done soon.
+    std::vector<AttentionTile> tiles(int queryCount) const;
+};
 
 // Operands of float32, and of float16 or bfloat16; heads are at most 256 wide.
-void attention_f32(ck_context &, ck_tensor query, ck_tensor key, ck_tensor value, const std::int32_t *lengths,
-                   std::int64_t sequenceCount, ck_heads heads, ck_tensor result);
-void attention_on_tensor_cores(ck_context &, ck_tensor query, ck_tensor key, ck_tensor value,
-                               const std::int32_t *lengths, std::int64_t sequenceCount, ck_heads heads,
-                               ck_tensor result);
+void attention_f32(ck_context &, const Attention &);
+void attention_on_tensor_cores(ck_context &, const Attention &);
 
 } // namespace straightedge

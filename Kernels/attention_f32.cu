@@ -23,7 +23,12 @@ struct Operands {
     const AttentionTile *tiles;
     std::int64_t groupCount;
     int width;
+    int window;
     float scale;
+    // 0 where there is none.
+    float softCap;
+    // Of each query head; null where there are none.
+    const float *slopes;
 };
 
 // Floats of shared memory between two rows: one more than the width, so that lanes of a column meet different banks.
@@ -54,6 +59,14 @@ __device__ __forceinline__ float sum_of_query(float value) {
     return value;
 }
 
+// The score of a product of a query and a key, `distance` tokens before it.
+__device__ __forceinline__ float score_of(float product, std::int64_t distance, float slope, const Operands &operands) {
+    float score = product * operands.scale;
+    if (operands.softCap != 0) score = operands.softCap * tanhf(score / operands.softCap);
+    if (operands.slopes != nullptr) score -= slope * static_cast<float>(distance);
+    return score;
+}
+
 // `outputCount` is at least a lane's share of the head's width.
 template <int outputCount> __global__ void __launch_bounds__(laneCount) attention(Operands operands) {
     const int width = operands.width, stride = row_stride(width);
@@ -67,13 +80,18 @@ template <int outputCount> __global__ void __launch_bounds__(laneCount) attentio
     const std::int64_t keyColumn = head / operands.groupCount * width;
     const int row = threadIdx.x / lanesPerQuery, member = threadIdx.x % lanesPerQuery;
     const std::int64_t token = tile.query + row;
+    const float slope = operands.slopes != nullptr ? operands.slopes[head] : 0;
     load_tile(operands.query, tile.query, tile.end, head * width, width, queries);
 
     float outputs[outputCount] = {};
     float largest = -INFINITY, sum = 0;
-    const std::int64_t lastKey =
-        min(static_cast<std::int64_t>(tile.query) + queryCount, static_cast<std::int64_t>(tile.end));
-    for (std::int64_t firstKey = tile.begin; firstKey < lastKey; firstKey += keyCount) {
+    // From the first key that the first query sees.
+    std::int64_t firstKey = max(static_cast<std::int64_t>(tile.begin), std::int64_t{tile.query} - operands.window + 1);
+    const std::int64_t lastKey = min(std::int64_t{tile.query} + queryCount, static_cast<std::int64_t>(tile.end));
+    for (; firstKey < lastKey; firstKey += keyCount) {
+        const auto is_seen = [&](int key) {
+            return firstKey + key <= token && token - (firstKey + key) < operands.window;
+        };
         __syncthreads();
         load_tile(operands.key, firstKey, tile.end, keyColumn, width, keys);
         load_tile(operands.value, firstKey, tile.end, keyColumn, width, values);
@@ -83,19 +101,19 @@ template <int outputCount> __global__ void __launch_bounds__(laneCount) attentio
         float largestHere = largest;
         for (int j = 0; j < keyCount / lanesPerQuery; ++j) {
             const int key = j * lanesPerQuery + member;
-            float score = 0;
-            for (int i = 0; i < width; ++i) score += queries[row * stride + i] * keys[key * stride + i];
-            scores[j] = firstKey + key <= token ? score * operands.scale : -INFINITY;
+            float product = 0;
+            for (int i = 0; i < width; ++i) product += queries[row * stride + i] * keys[key * stride + i];
+            scores[j] = is_seen(key) ? score_of(product, token - (firstKey + key), slope, operands) : -INFINITY;
             // Not fmaxf, which would drop a NaN.
             largestHere = scores[j] > largestHere || scores[j] != scores[j] ? scores[j] : largestHere;
         }
         largestHere = largest_of_query(largestHere);
-        // Rows beyond the sequence have seen nothing yet, and stay so.
+        // A row may have seen nothing yet.
         const float rescaling = largest == -INFINITY ? 0.0f : expf(largest - largestHere);
         float sumHere = 0;
         for (int j = 0; j < keyCount / lanesPerQuery; ++j) {
             const int key = j * lanesPerQuery + member;
-            const float weight = firstKey + key <= token ? expf(scores[j] - largestHere) : 0.0f;
+            const float weight = is_seen(key) ? expf(scores[j] - largestHere) : 0.0f;
             weights[row * (keyCount + 1) + key] = weight;
             sumHere += weight;
         }
@@ -129,15 +147,22 @@ void run(ck_context &context, const Operands &operands, std::size_t tileCount, s
 
 } // namespace
 
-void attention_f32(ck_context &context, ck_tensor query, ck_tensor key, ck_tensor value, const std::int32_t *lengths,
-                   std::int64_t sequenceCount, ck_heads heads, ck_tensor result) {
-    const std::vector<AttentionTile> tiles = attention_tiles(lengths, sequenceCount, queryCount);
+void attention_f32(ck_context &context, const Attention &call) {
+    const ck_heads heads = call.heads;
+    const std::vector<AttentionTile> tiles = call.tiles(queryCount);
     if (tiles.empty()) return;
     const Scratch places(context, tiles.data(), static_cast<std::int64_t>(tiles.size() * sizeof(AttentionTile)));
-    const Operands operands{matrix<const float>(query),       matrix<const float>(key),
-                            matrix<const float>(value),       matrix<float>(result),
-                            places.as<const AttentionTile>(), heads.query_count / heads.key_count,
-                            static_cast<int>(heads.width),    heads.scale};
+    const Operands operands{matrix<const float>(call.query),
+                            matrix<const float>(call.key),
+                            matrix<const float>(call.value),
+                            matrix<float>(call.result),
+                            places.as<const AttentionTile>(),
+                            heads.query_count / heads.key_count,
+                            static_cast<int>(heads.width),
+                            call.window(),
+                            call.rule.scale,
+                            call.rule.soft_cap,
+                            call.slopes};
     if (heads.width <= 64) {
         run<16>(context, operands, tiles.size(), heads.query_count);
     } else if (heads.width <= 128) {

@@ -3,7 +3,8 @@
 // As in FlashAttention-2 (Dao 2023) each warp keeps some queries of one head, and for them the largest score so far,
 // the sum of exponentials and the outputs in float32, in registers. Keys and values come in tiles through shared
 // memory, the next tile while one is worked on. Weights are rounded to the operands' type between the two products, and
-// never leave the registers. Tiles that no query of the block may see are not visited.
+// never leave the registers. Tiles that no query of the block sees are not visited, and only tiles that some query sees
+// in part are masked.
 #include "attention.h"
 #include "tensor_core.h"
 #include "tensors.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int warpCount = 4;
 constexpr int laneCount = warpCount * warpLaneCount;
+constexpr float log2OfE = 1.44269504f;
 // Rows of a fragment of queries, and keys of a step of the second product.
 constexpr int fragmentCount = 16;
 // Elements of the 16 bytes in which shared memory is filled and read.
@@ -32,6 +34,20 @@ template <int width> struct Shares {
     static constexpr std::size_t sharedByteCount = sizeof(std::uint16_t) * width * (queryCount + 4 * keyCount);
 };
 
+// How products of queries and keys become exponents of 2, which are `weightScale` times what is compared.
+struct ScoreRule {
+    // Tokens that a query sees, with itself.
+    int window;
+    // score ← cap · tanh(score · capScale) where `cap` is not 0.
+    float cap;
+    float capScale;
+    // score ← score · slopeScale + slope · (key - query) where there are slopes, of each query head.
+    const float *slopes;
+    float slopeScale;
+    // Positive.
+    float weightScale;
+};
+
 template <typename T> struct Operands {
     Matrix<const T> query;
     Matrix<const T> key;
@@ -41,8 +57,7 @@ template <typename T> struct Operands {
     int headCount;
     int groupCount;
     int width;
-    // Of exponents of 2, and positive.
-    float scale;
+    ScoreRule rule;
     bool negatesQueries;
     // Rows of whole chunks that begin at whole chunks.
     bool operandsAreAligned;
@@ -102,6 +117,24 @@ __device__ __forceinline__ float power_of_two(float x) {
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
     return result;
 #endif
+}
+
+// 1 / x within one unit in the last place of float32; 0 of infinity.
+__device__ __forceinline__ float reciprocal(float x) {
+#if defined(STRAIGHTEDGE_EMULATION)
+    return 1 / x;
+#else
+    float result;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+#endif
+}
+
+// tanh(x) within 2^-18 of itself.
+__device__ __forceinline__ float hyperbolic_tangent(float x) {
+    const float square = x * x;
+    const float series = x * (1 + square * (square * (2.0f / 15) - 1.0f / 3));
+    return fabsf(x) < 0.125f ? series : 1 - 2 * reciprocal(1 + power_of_two(x * 2.88539008f));
 }
 
 // MARK: Shared memory
@@ -171,16 +204,33 @@ __device__ __forceinline__ void multiply_pair(float (&low)[4], float (&high)[4],
     Arithmetic<T>::multiply(high, a, second);
 }
 
-// Whether queries from `firstQuery` and keys from `firstKey`, sixteen each, are such that no query sees a key.
-template <bool isDiagonal> __device__ __forceinline__ bool is_hidden(int firstQuery, int firstKey) {
-    return isDiagonal && firstKey > firstQuery;
+// Queries and keys that follow each other, counted from the sequence's start.
+struct Meeting {
+    int firstQuery;
+    int queryCount;
+    int firstKey;
+    int keyCount;
+
+    // Whether no query sees a key.
+    __device__ __forceinline__ bool is_hidden(int window) const {
+        return firstKey >= firstQuery + queryCount || firstQuery - (firstKey + keyCount - 1) >= window;
+    }
+    // Whether every query sees every key.
+    __device__ __forceinline__ bool is_seen(int window) const {
+        return firstKey + keyCount - 1 <= firstQuery && firstQuery + queryCount - 1 - firstKey < window;
+    }
+};
+
+// A query sees the `window` keys at distances 0, 1, ..., and none behind it.
+__device__ __forceinline__ bool sees(int query, int key, int window) {
+    return static_cast<unsigned>(query - key) < static_cast<unsigned>(window);
 }
 
-// scores = queries · keysᵀ; those that are hidden become -∞. Queries and keys are counted from the sequence's start.
-template <bool isDiagonal, typename T, int width>
+// scores = queries · keysᵀ, but for those that are hidden.
+template <bool isMasked, typename T, int width>
 __device__ __forceinline__ void
 multiply_by_keys(float (&scores)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 8][4],
-                 SharedRows<T, width> queries, SharedRows<T, width> keys, int firstQuery, int firstKey) {
+                 SharedRows<T, width> queries, SharedRows<T, width> keys, int firstQuery, int firstKey, int window) {
     using Share = Shares<width>;
     const int lane = threadIdx.x % warpLaneCount;
 #pragma unroll
@@ -193,28 +243,53 @@ multiply_by_keys(float (&scores)[Shares<width>::fragmentsPerWarp][Shares<width>:
 #pragma unroll
         for (int step = 0; step < Share::keyCount / 16; ++step) {
             const int key = firstKey + 16 * step;
-            if (is_hidden<isDiagonal>(firstQuery + fragmentCount * (Share::fragmentsPerWarp - 1), key)) continue;
+            if (isMasked && Meeting{firstQuery, Share::queriesPerWarp, key, 16}.is_hidden(window)) continue;
             std::uint32_t b[4];
             ldmatrix_x4(b, keys.chunk(16 * step + lane % 8 + lane / 16 * 8, 2 * i + lane / 8 % 2));
 #pragma unroll
             for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
-                if (is_hidden<isDiagonal>(firstQuery + fragmentCount * f, key)) continue;
+                const int query = firstQuery + fragmentCount * f;
+                if (isMasked && Meeting{query, fragmentCount, key, 16}.is_hidden(window)) continue;
                 multiply_pair<T>(scores[f][2 * step], scores[f][2 * step + 1], a[f], b);
             }
         }
     }
-    if constexpr (isDiagonal) {
+}
+
+// score ← body(score, distance), the distance of the query from the key.
+template <typename Body, int fragmentsPerWarp, int columnCount>
+__device__ __forceinline__ void replace_scores(float (&scores)[fragmentsPerWarp][columnCount][4], int firstQuery,
+                                               int firstKey, Body body) {
+    const int lane = threadIdx.x % warpLaneCount;
+    const int first = firstQuery + lane / 4 - (firstKey + lane % 4 * 2);
 #pragma unroll
-        for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
+    for (int f = 0; f < fragmentsPerWarp; ++f) {
 #pragma unroll
-            for (int j = 0; j < Share::keyCount / 8; ++j) {
+        for (int j = 0; j < columnCount; ++j) {
 #pragma unroll
-                for (int e = 0; e < 4; ++e) {
-                    const int query = firstQuery + fragmentCount * f + lane / 4 + e / 2 * 8;
-                    if (firstKey + 8 * j + lane % 4 * 2 + e % 2 > query) scores[f][j][e] = -INFINITY;
-                }
+            for (int e = 0; e < 4; ++e) {
+                scores[f][j][e] = body(scores[f][j][e], first + fragmentCount * f + e / 2 * 8 - (8 * j + e % 2));
             }
         }
+    }
+}
+
+// Caps and slopes the scores where the rule does, and hides what is not seen behind -∞.
+template <bool isMasked, int fragmentsPerWarp, int columnCount>
+__device__ __forceinline__ void apply(const ScoreRule &rule, float slope,
+                                      float (&scores)[fragmentsPerWarp][columnCount][4], int firstQuery, int firstKey) {
+    if (rule.cap != 0) {
+        replace_scores(scores, firstQuery, firstKey,
+                       [&](float score, int) { return rule.cap * hyperbolic_tangent(score * rule.capScale); });
+    }
+    if (rule.slopes != nullptr) {
+        replace_scores(scores, firstQuery, firstKey, [&](float score, int distance) {
+            return score * rule.slopeScale - slope * static_cast<float>(distance);
+        });
+    }
+    if constexpr (isMasked) {
+        replace_scores(scores, firstQuery, firstKey,
+                       [&](float score, int distance) { return sees(distance, 0, rule.window) ? score : -INFINITY; });
     }
 }
 
@@ -267,11 +342,12 @@ __device__ __forceinline__ std::uint32_t only(std::uint32_t pair, int index) {
     return index == 0 ? pair & 0xFFFFu : index == 1 ? pair & 0xFFFF0000u : 0;
 }
 
-// As multiply_pair, for sixteen keys of which query i sees the first i + 1 only: a hidden infinity or NaN, times a
-// weight of 0, must not reach the query. Where there is one the keys are taken one by one.
+// As multiply_pair, for sixteen queries and keys of which some do not see each other, `distance` between the first: a
+// hidden infinity or NaN, times a weight of 0, must not reach the query. Where there is one the keys are taken one by
+// one.
 template <typename T>
 __device__ __forceinline__ void multiply_visible(float (&low)[4], float (&high)[4], const std::uint32_t (&a)[4],
-                                                 const std::uint32_t (&b)[4]) {
+                                                 const std::uint32_t (&b)[4], int distance, int window) {
     const bool isSpecial =
         has_non_finite<T>(b[0]) || has_non_finite<T>(b[1]) || has_non_finite<T>(b[2]) || has_non_finite<T>(b[3]);
     if (!__any_sync(0xFFFFFFFFu, isSpecial)) {
@@ -288,7 +364,7 @@ __device__ __forceinline__ void multiply_visible(float (&low)[4], float (&high)[
         multiply_pair<T>(lowSums, highSums, keyA, keyB);
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
-            if (key > lane / 4 + e / 2 * 8) continue;
+            if (!sees(distance + lane / 4 + e / 2 * 8, key, window)) continue;
             low[e] = lowSums[e];
             high[e] = highSums[e];
         }
@@ -296,16 +372,16 @@ __device__ __forceinline__ void multiply_visible(float (&low)[4], float (&high)[
 }
 
 // outputs += weights · values.
-template <bool isDiagonal, typename T, int width>
+template <bool isMasked, typename T, int width>
 __device__ __forceinline__ void
 add_values(const std::uint32_t (&weights)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 16][4],
-           Gathered<width> &gathered, SharedRows<T, width> values, int firstQuery, int firstKey) {
+           Gathered<width> &gathered, SharedRows<T, width> values, int firstQuery, int firstKey, int window) {
     using Share = Shares<width>;
     const int lane = threadIdx.x % warpLaneCount;
 #pragma unroll
     for (int step = 0; step < Share::keyCount / 16; ++step) {
         const int key = firstKey + 16 * step;
-        if (is_hidden<isDiagonal>(firstQuery + fragmentCount * (Share::fragmentsPerWarp - 1), key)) continue;
+        if (isMasked && Meeting{firstQuery, Share::queriesPerWarp, key, 16}.is_hidden(window)) continue;
 #pragma unroll
         for (int n = 0; n < width / 16; ++n) {
             std::uint32_t b[4];
@@ -314,10 +390,10 @@ add_values(const std::uint32_t (&weights)[Shares<width>::fragmentsPerWarp][Share
             for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
                 float(&low)[4] = gathered.outputs[f][2 * n];
                 float(&high)[4] = gathered.outputs[f][2 * n + 1];
-                const int query = firstQuery + fragmentCount * f;
-                if (is_hidden<isDiagonal>(query, key)) continue;
-                if (isDiagonal && query == key) {
-                    multiply_visible<T>(low, high, weights[f][step], b);
+                const Meeting meeting{firstQuery + fragmentCount * f, fragmentCount, key, 16};
+                if (isMasked && meeting.is_hidden(window)) continue;
+                if (isMasked && !meeting.is_seen(window)) {
+                    multiply_visible<T>(low, high, weights[f][step], b, meeting.firstQuery - key, window);
                 } else {
                     multiply_pair<T>(low, high, weights[f][step], b);
                 }
@@ -326,15 +402,16 @@ add_values(const std::uint32_t (&weights)[Shares<width>::fragmentsPerWarp][Share
     }
 }
 
-template <bool isDiagonal, typename T, int width>
+template <bool isMasked, typename T, int width>
 __device__ __forceinline__ void attend(Gathered<width> &gathered, SharedRows<T, width> queries,
                                        SharedRows<T, width> keys, SharedRows<T, width> values, int firstQuery,
-                                       int firstKey, float scale) {
+                                       int firstKey, const ScoreRule &rule, float slope) {
     float scores[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 8][4] = {};
-    multiply_by_keys<isDiagonal>(scores, queries, keys, firstQuery, firstKey);
+    multiply_by_keys<isMasked>(scores, queries, keys, firstQuery, firstKey, rule.window);
+    apply<isMasked>(rule, slope, scores, firstQuery, firstKey);
     std::uint32_t weights[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 16][4];
-    weigh<T>(scores, gathered, scale, weights);
-    add_values<isDiagonal>(weights, gathered, values, firstQuery, firstKey);
+    weigh<T>(scores, gathered, rule.weightScale, weights);
+    add_values<isMasked>(weights, gathered, values, firstQuery, firstKey, rule.window);
 }
 
 // MARK: The end of a warp
@@ -407,30 +484,36 @@ template <typename T, int width> __global__ void __launch_bounds__(laneCount, 2)
 
     const int warp = threadIdx.x / warpLaneCount;
     const SharedRows<T, width> ownQueries{queries.elements + warp * Share::queriesPerWarp * width};
+    const ScoreRule &rule = operands.rule;
+    // Of exponents of 2.
+    const float slope = rule.slopes != nullptr ? rule.slopes[head] * log2OfE : 0;
     // Counted from the sequence's start.
-    const int firstQuery = tile.query - tile.begin + warp * Share::queriesPerWarp;
+    const int firstBlockQuery = tile.query - tile.begin;
+    const int firstQuery = firstBlockQuery + warp * Share::queriesPerWarp;
     const int queryEnd = tile.end - tile.begin;
-    const int keyEnd = min(tile.query - tile.begin + Share::queryCount, queryEnd);
+    const int keyBegin = max(firstBlockQuery - rule.window + 1, 0) / Share::keyCount * Share::keyCount;
+    const int keyEnd = min(firstBlockQuery + Share::queryCount, queryEnd);
 
     load_rows<Share::queryCount>(queries, operands.query, tile.query, tile.end, queryColumn, operands.width,
                                  operands.operandsAreAligned);
-    load_tile(0, 0);
+    load_tile(keyBegin, 0);
 
     Gathered<width> gathered = {};
 #pragma unroll
     for (int f = 0; f < Share::fragmentsPerWarp; ++f) gathered.largest[f][0] = gathered.largest[f][1] = -INFINITY;
-    for (int firstKey = 0, buffer = 0; firstKey < keyEnd; firstKey += Share::keyCount, buffer ^= 1) {
+    for (int firstKey = keyBegin, buffer = 0; firstKey < keyEnd; firstKey += Share::keyCount, buffer ^= 1) {
         copy_async_wait_group<0>();
-        if (firstKey == 0 && operands.negatesQueries) negate_rows<Share::queryCount>(queries);
+        if (firstKey == keyBegin && operands.negatesQueries) negate_rows<Share::queryCount>(queries);
         // The tile is there for all, and the other buffer has been read by all.
         __syncthreads();
         if (firstKey + Share::keyCount < keyEnd) load_tile(firstKey + Share::keyCount, buffer ^ 1);
-        const int lastQuery = firstQuery + Share::queriesPerWarp - 1;
-        if (firstQuery >= queryEnd || firstKey > lastQuery) continue;
-        if (firstKey + Share::keyCount - 1 <= firstQuery) {
-            attend<false>(gathered, ownQueries, keys(buffer), values(buffer), firstQuery, firstKey, operands.scale);
+        const Meeting meeting{firstQuery, Share::queriesPerWarp, firstKey, Share::keyCount};
+        // Warps without queries, or none that sees the tile, only load.
+        if (firstQuery >= queryEnd || meeting.is_hidden(rule.window)) continue;
+        if (meeting.is_seen(rule.window)) {
+            attend<false>(gathered, ownQueries, keys(buffer), values(buffer), firstQuery, firstKey, rule, slope);
         } else {
-            attend<true>(gathered, ownQueries, keys(buffer), values(buffer), firstQuery, firstKey, operands.scale);
+            attend<true>(gathered, ownQueries, keys(buffer), values(buffer), firstQuery, firstKey, rule, slope);
         }
     }
     if (firstQuery >= queryEnd) return;
@@ -443,10 +526,9 @@ bool is_aligned(const ck_tensor &tensor, std::int64_t headWidth) {
     return tensor.address % 16 == 0 && tensor.leading % chunkElementCount == 0 && headWidth % chunkElementCount == 0;
 }
 
-template <typename T, int width>
-void run(ck_context &context, Operands<T> operands, const std::int32_t *lengths, std::int64_t sequenceCount) {
+template <typename T, int width> void run(ck_context &context, const Attention &call, Operands<T> operands) {
     using Share = Shares<width>;
-    const std::vector<AttentionTile> tiles = attention_tiles(lengths, sequenceCount, Share::queryCount);
+    const std::vector<AttentionTile> tiles = call.tiles(Share::queryCount);
     if (tiles.empty()) return;
     const Scratch places(context, tiles.data(), static_cast<std::int64_t>(tiles.size() * sizeof(AttentionTile)));
     operands.tiles = places.as<const AttentionTile>();
@@ -454,44 +536,49 @@ void run(ck_context &context, Operands<T> operands, const std::int32_t *lengths,
     CHECK(launch(attention<T, width>, grid, dim3(laneCount), Share::sharedByteCount, context.stream, operands));
 }
 
-template <typename T>
-void run(ck_context &context, ck_tensor query, ck_tensor key, ck_tensor value, const std::int32_t *lengths,
-         std::int64_t sequenceCount, ck_heads heads, ck_tensor result) {
-    // A scale of 0 is taken as next to nothing, which keeps -∞ what it is.
-    const float scale = fmaxf(std::fabs(heads.scale) * 1.44269504f, FLT_MIN);
-    const Operands<T> operands{matrix<const T>(query),
-                               matrix<const T>(key),
-                               matrix<const T>(value),
-                               matrix<T>(result),
+// Negative scales change the signs of the queries.
+ScoreRule score_rule(const Attention &call) {
+    const float scale = std::fabs(call.rule.scale), cap = call.rule.soft_cap;
+    // Scores are products until they are capped or sloped, and then exponents. A scale of 0 is taken as next to
+    // nothing, which keeps -∞ what it is.
+    const float productScale = std::fmax(scale * log2OfE, FLT_MIN);
+    return {call.window(), std::fmin(cap * log2OfE, FLT_MAX), cap == 0 ? 0.0f : std::fmin(scale / cap, FLT_MAX),
+            call.slopes,   cap == 0 ? productScale : 1,       cap == 0 && call.slopes == nullptr ? productScale : 1};
+}
+
+template <typename T> void run(ck_context &context, const Attention &call) {
+    const ck_heads heads = call.heads;
+    const Operands<T> operands{matrix<const T>(call.query),
+                               matrix<const T>(call.key),
+                               matrix<const T>(call.value),
+                               matrix<T>(call.result),
                                nullptr,
                                static_cast<int>(heads.query_count),
                                static_cast<int>(heads.query_count / heads.key_count),
                                static_cast<int>(heads.width),
-                               scale,
-                               heads.scale < 0,
-                               is_aligned(query, heads.width) && is_aligned(key, heads.width) &&
-                                   is_aligned(value, heads.width),
-                               is_aligned(result, heads.width)};
+                               score_rule(call),
+                               call.rule.scale < 0,
+                               is_aligned(call.query, heads.width) && is_aligned(call.key, heads.width) &&
+                                   is_aligned(call.value, heads.width),
+                               is_aligned(call.result, heads.width)};
     if (heads.width <= 64) {
-        run<T, 64>(context, operands, lengths, sequenceCount);
+        run<T, 64>(context, call, operands);
     } else if (heads.width <= 96) {
-        run<T, 96>(context, operands, lengths, sequenceCount);
+        run<T, 96>(context, call, operands);
     } else if (heads.width <= 128) {
-        run<T, 128>(context, operands, lengths, sequenceCount);
+        run<T, 128>(context, call, operands);
     } else {
-        run<T, 256>(context, operands, lengths, sequenceCount);
+        run<T, 256>(context, call, operands);
     }
 }
 
 } // namespace
 
-void attention_on_tensor_cores(ck_context &context, ck_tensor query, ck_tensor key, ck_tensor value,
-                               const std::int32_t *lengths, std::int64_t sequenceCount, ck_heads heads,
-                               ck_tensor result) {
-    if (query.type == CK_BFLOAT16) {
-        run<__nv_bfloat16>(context, query, key, value, lengths, sequenceCount, heads, result);
+void attention_on_tensor_cores(ck_context &context, const Attention &call) {
+    if (call.query.type == CK_BFLOAT16) {
+        run<__nv_bfloat16>(context, call);
     } else {
-        run<__half>(context, query, key, value, lengths, sequenceCount, heads, result);
+        run<__half>(context, call);
     }
 }
 

@@ -21,7 +21,8 @@ void add_bias(ck_context &, ck_tensor bias, ck_tensor x);
 void rotate(ck_context &, ck_tensor x, ck_tensor cosines, ck_tensor sines, const std::int32_t *positions,
             std::int64_t headWidth, std::int32_t isInterleaved);
 void attention(ck_context &, ck_tensor query, ck_tensor key, ck_tensor value, const std::int32_t *lengths,
-               std::int64_t sequenceCount, ck_heads heads, ck_tensor result);
+               std::int64_t sequenceCount, ck_heads heads, ck_attention_rule rule, const float *slopes,
+               ck_tensor result);
 void gated_silu(ck_context &, ck_tensor gateUp, ck_tensor result);
 void add(ck_context &, ck_tensor a, ck_tensor b, ck_tensor result);
 void subtract(ck_context &, ck_tensor a, ck_tensor b, ck_tensor result);

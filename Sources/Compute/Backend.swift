@@ -56,7 +56,7 @@ package protocol Backend: Sendable {
         throws(ComputeError)
     /// Causal softmax attention over packed sequences.
     func attention(
-        query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, scale: Float,
+        query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, rule: AttentionRule,
         into result: Tensor) throws(ComputeError)
     /// result = silu(gateUp[:, ..<m]) ⊙ gateUp[:, m...].
     func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError)
@@ -141,6 +141,26 @@ public struct AttentionHeads: Sendable, Hashable {
 
     /// Query heads that share one key head.
     public var groupCount: Int { queryCount / keyCount }
+}
+
+/// How queries meet keys: what a score is, and which keys a query sees.
+public struct AttentionRule: Sendable, Hashable {
+    /// score = scale · q·k.
+    public var scale: Float
+    /// A query sees itself and the window - 1 tokens before it; nil: all before it.
+    public var window: Int?
+    /// score ← softCap · tanh(score / softCap), before the slopes come to it.
+    public var softCap: Float?
+    /// ALiBi (Press et al. 2022): slopes[h] · (key position - query position) is added to a score of query head h;
+    /// empty: none.
+    public var slopes: [Float]
+
+    public init(scale: Float, window: Int? = nil, softCap: Float? = nil, slopes: [Float] = []) {
+        self.scale = scale
+        self.window = window
+        self.softCap = softCap
+        self.slopes = slopes
+    }
 }
 
 /// Which of the two quantities with the same fit residual is accumulated: the one of smaller norm keeps more digits.

@@ -8,6 +8,8 @@ public enum ComputeError: Error, Sendable, Equatable, CustomStringConvertible {
     case elementType(operation: String, operand: String, expected: String, got: ElementType)
     /// A tensor belongs to another device.
     case otherDevice(operation: String, operand: String, expected: DeviceIdentifier, got: DeviceIdentifier)
+    /// A number is none that the operation is defined for.
+    case value(operation: String, name: String, expected: String, got: String)
     /// An index lies outside the rows of a table.
     case index(operation: String, index: Int, count: Int)
     /// Memory could not be had.
@@ -31,6 +33,8 @@ public enum ComputeError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(operation): \(operand) has element type \(got.rawValue), expected \(expected)"
         case .otherDevice(let operation, let operand, let expected, let got):
             "\(operation): \(operand) lives on device \(got.name):\(got.index), expected \(expected.name):\(expected.index)"
+        case .value(let operation, let name, let expected, let got):
+            "\(operation): \(name) is \(got), expected \(expected)"
         case .index(let operation, let index, let count):
             "\(operation): index \(index) lies outside 0..<\(count)"
         case .outOfMemory(let byteCount, let purpose):

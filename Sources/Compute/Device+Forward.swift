@@ -128,7 +128,8 @@ extension Device {
             x, cosines: cosines, sines: sines, positions: positions, headWidth: headWidth, layout: layout)
     }
 
-    /// Causal grouped-query attention: softmax(scale · q kᵀ) v within each of the packed sequences.
+    /// Causal grouped-query attention: softmax(scores) v within each of the packed sequences, with scores and what is
+    /// seen as `rule` says.
     ///
     /// All tensors are of one type: float32, float16 or bfloat16. Sums and the softmax are float32 for each; a result of
     /// 16 bits is rounded to nearest even at the end, and a GPU rounds the weights of the softmax too. An infinity or a
@@ -138,9 +139,10 @@ extension Device {
     ///   - query: (tokens, queryCount · width).
     ///   - key: (tokens, keyCount · width); `value` likewise.
     ///   - lengths: Tokens of each sequence, in order; their sum is the number of tokens.
+    ///   - rule: Its window is at least 1, its soft cap positive; its slopes are none, or one for each query head.
     ///   - result: (tokens, queryCount · width); must not overlap the others.
     public func attention(
-        query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, scale: Float,
+        query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, rule: AttentionRule,
         into result: Tensor
     ) throws(ComputeError) {
         try checkActivations(query, "query", in: "attention")
@@ -160,8 +162,27 @@ extension Device {
             try check(tensor, operand, query.elementType, in: "attention")
             try check(tensor, operand, rows: query.rows, columns: headCount * heads.width, in: "attention")
         }
+        try check(rule, heads)
         try backend.attention(
-            query: query, key: key, value: value, lengths: lengths, heads: heads, scale: scale, into: result)
+            query: query, key: key, value: value, lengths: lengths, heads: heads, rule: rule, into: result)
+    }
+
+    private func check(_ rule: AttentionRule, _ heads: AttentionHeads) throws(ComputeError) {
+        if let window = rule.window, window < 1 {
+            throw .value(operation: "attention", name: "the window", expected: "at least 1", got: "\(window)")
+        }
+        if let cap = rule.softCap, !(cap > 0 && cap.isFinite) {
+            throw .value(
+                operation: "attention", name: "the soft cap", expected: "a positive number", got: "\(cap)")
+        }
+        guard rule.slopes.isEmpty || rule.slopes.count == heads.queryCount else {
+            throw .shape(
+                operation: "attention", operand: "slopes", expected: "one for each of \(heads.queryCount) query heads",
+                got: [rule.slopes.count])
+        }
+        if let slope = rule.slopes.first(where: { !$0.isFinite }) {
+            throw .value(operation: "attention", name: "a slope", expected: "a finite number", got: "\(slope)")
+        }
     }
 
     /// SwiGLU's gate (Shazeer 2020): result = silu(gate) ⊙ up, silu(z) = z / (1 + exp(-z)).

@@ -86,7 +86,7 @@ struct LayerStep {
         try device.attention(
             query: workspace.queryKeyValue.columns(queryColumns), key: workspace.queryKeyValue.columns(keyColumns),
             value: workspace.queryKeyValue.columns(valueColumns), lengths: lengths, heads: heads,
-            scale: 1 / Float(heads.width).squareRoot(), into: workspace.context)
+            rule: AttentionRule(scale: 1 / Float(heads.width).squareRoot()), into: workspace.context)
         try device.copy(input, to: output)
         try device.product(
             workspace.context, weights.attentionOutput, transposesB: true, accumulates: true, into: output)

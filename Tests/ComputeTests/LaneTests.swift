@@ -121,7 +121,7 @@ import Testing
                 wide, cosines: table, sines: table, positions: positions, headWidth: 32, layout: .interleaved)
             try device.attention(
                 query: wide.columns(0..<width), key: wide.columns(width..<2 * width), value: normed,
-                lengths: [20, 17], heads: heads, scale: 0.18, into: result.rows(rows))
+                lengths: [20, 17], heads: heads, rule: AttentionRule(scale: 0.18), into: result.rows(rows))
             try device.gatedSiLU(wide, into: normed)
             try device.subtract(result.rows(rows), normed, into: result.rows(rows))
         }

@@ -190,10 +190,13 @@ import Testing
 
     @Test func attention() throws {
         let (query, key) = (try tensor([5, 16]), try tensor([5, 8]))
-        func attend(key: Tensor, lengths: [Int], heads: (Int, Int, Int), into result: Tensor) throws {
+        func attend(
+            key: Tensor, lengths: [Int] = [5], heads: (Int, Int, Int) = (4, 2, 4),
+            rule: AttentionRule = AttentionRule(scale: 1), into result: Tensor
+        ) throws {
             try device.attention(
                 query: query, key: key, value: key, lengths: lengths,
-                heads: AttentionHeads(queryCount: heads.0, keyCount: heads.1, width: heads.2), scale: 1, into: result)
+                heads: AttentionHeads(queryCount: heads.0, keyCount: heads.1, width: heads.2), rule: rule, into: result)
         }
         expectShape("attention", "heads") { try attend(key: key, lengths: [5], heads: (3, 2, 4), into: query) }
         expectShape("attention", "heads") { try attend(key: key, lengths: [5], heads: (4, 0, 4), into: query) }
@@ -214,12 +217,32 @@ import Testing
                 try device.attention(
                     query: try tensor([5, 16], type), key: try tensor([5, 8], .float16),
                     value: try tensor([5, 8], .float16), lengths: [5],
-                    heads: AttentionHeads(queryCount: 4, keyCount: 2, width: 4), scale: 1,
+                    heads: AttentionHeads(queryCount: 4, keyCount: 2, width: 4), rule: AttentionRule(scale: 1),
                     into: try tensor([5, 16], type))
             }
         }
         expectForeign("attention", "key") {
             try attend(key: foreign([5, 8]), lengths: [5], heads: (4, 2, 4), into: try tensor([5, 16]))
+        }
+        for slopes in [[1], [1, 1], [1, 1, 1, 1, 1]] as [[Float]] {
+            expectShape("attention", "slopes") {
+                try attend(key: key, rule: AttentionRule(scale: 1, slopes: slopes), into: query)
+            }
+        }
+        let rules: [(AttentionRule, String)] = [
+            (AttentionRule(scale: 1, window: 0), "the window"), (AttentionRule(scale: 1, window: -1), "the window"),
+            (AttentionRule(scale: 1, softCap: 0), "the soft cap"),
+            (AttentionRule(scale: 1, softCap: -1), "the soft cap"),
+            (AttentionRule(scale: 1, softCap: .nan), "the soft cap"),
+            (AttentionRule(scale: 1, softCap: .infinity), "the soft cap"),
+            (AttentionRule(scale: 1, slopes: [1, .nan, 1, 1]), "a slope"),
+        ]
+        for (rule, name) in rules {
+            let error = #expect(throws: ComputeError.self) { try attend(key: key, rule: rule, into: query) }
+            guard case .value("attention", name, _, _) = error else {
+                Issue.record("\(error?.description ?? "nothing") was thrown")
+                continue
+            }
         }
     }
 

@@ -36,7 +36,7 @@ enum AttentionBenchmarks {
                 run: { () throws(ComputeError) in
                     try device.attention(
                         query: operands.0, key: operands.1, value: operands.2, lengths: lengths, heads: heads,
-                        scale: scale, into: result)
+                        rule: AttentionRule(scale: scale), into: result)
                 }
             ) { judgement throws(ComputeError) in
                 for sequence in Set([0, lengths.count - 1]) {

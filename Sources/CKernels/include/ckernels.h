@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 // Changes whenever the table or a struct in it does.
-#define CK_ABI_VERSION 1
+#define CK_ABI_VERSION 2
 
 // What a function returns; `describe_error` has the words.
 typedef enum {
@@ -88,8 +88,15 @@ typedef struct {
     int64_t query_count;
     int64_t key_count;
     int64_t width;
-    float scale;
 } ck_heads;
+
+// A score is scale · query·key, and then soft_cap · tanh(score / soft_cap) where `soft_cap` is not 0. A query sees
+// itself and the window - 1 tokens before it.
+typedef struct {
+    int64_t window;
+    float scale;
+    float soft_cap;
+} ck_attention_rule;
 
 // Rows of x and of the target y - x (`is_contribution`) or y, and what is subtracted from them.
 typedef struct {
@@ -155,9 +162,10 @@ typedef struct ck_api {
     int32_t (*CK_NONNULL add_bias)(ck_context *CK_NONNULL context, ck_tensor bias, ck_tensor x);
     int32_t (*CK_NONNULL rotate)(ck_context *CK_NONNULL context, ck_tensor x, ck_tensor cosines, ck_tensor sines,
                                  const int32_t *CK_NONNULL positions, int64_t head_width, int32_t is_interleaved);
+    // `slopes` holds one number for each query head, which times key - query position is added to the scores, or is null.
     int32_t (*CK_NONNULL attention)(ck_context *CK_NONNULL context, ck_tensor query, ck_tensor key, ck_tensor value,
                                     const int32_t *CK_NONNULL lengths, int64_t sequence_count, ck_heads heads,
-                                    ck_tensor result);
+                                    ck_attention_rule rule, const float *CK_NULLABLE slopes, ck_tensor result);
     int32_t (*CK_NONNULL gated_silu)(ck_context *CK_NONNULL context, ck_tensor gate_up, ck_tensor result);
     int32_t (*CK_NONNULL add)(ck_context *CK_NONNULL context, ck_tensor a, ck_tensor b, ck_tensor result);
     int32_t (*CK_NONNULL subtract)(ck_context *CK_NONNULL context, ck_tensor a, ck_tensor b, ck_tensor result);

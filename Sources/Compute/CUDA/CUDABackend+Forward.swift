@@ -67,16 +67,18 @@ extension CUDABackend {
     }
 
     package func attention(
-        query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, scale: Float,
+        query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, rule: AttentionRule,
         into result: Tensor
     ) throws(ComputeError) {
         let shape = ck_heads(
-            query_count: Int64(heads.queryCount), key_count: Int64(heads.keyCount), width: Int64(heads.width),
-            scale: scale)
+            query_count: Int64(heads.queryCount), key_count: Int64(heads.keyCount), width: Int64(heads.width))
+        let how = ck_attention_rule(
+            window: Int64(rule.window ?? Int.max), scale: rule.scale, soft_cap: rule.softCap ?? 0)
+        let slopes = rule.slopes.isEmpty ? nil : rule.slopes
         try unsafe call("attention") { api, context in
             unsafe api.attention(
                 context, query.kernels, key.kernels, value.kernels, lengths.map { Int32($0) }, Int64(lengths.count),
-                shape, result.kernels)
+                shape, how, slopes, result.kernels)
         }
     }
 

@@ -15,6 +15,21 @@ enum Loops {
         if offset < count { body(unsafe loadRest(row + offset, count - offset, padding: padding), offset) }
     }
 
+    /// Replaces every vector of a row by `body(vector, offset)`; the rest is padded with 0.
+    @inline(__always)
+    static func replaceEachVector(
+        _ row: UnsafeMutablePointer<Float>, _ count: Int, _ body: (Vector, Int) -> Vector
+    ) {
+        var offset = 0
+        while offset + 4 <= count {
+            unsafe store(body(load(row + offset), offset), to: row + offset)
+            offset += 4
+        }
+        if offset < count {
+            unsafe storeRest(body(loadRest(row + offset, count - offset), offset), to: row + offset, count - offset)
+        }
+    }
+
     @inline(__always)
     static func load(_ address: UnsafePointer<Float>) -> Vector {
         unsafe UnsafeRawPointer(address).loadUnaligned(as: Vector.self)
