@@ -15,7 +15,7 @@ void copy(ck_context &, ck_tensor source, ck_tensor destination);
 void fill_zero(ck_context &, ck_tensor tensor);
 
 void decode(ck_context &, const void *bytes, std::int64_t byteCount, std::int32_t type, ck_tensor result);
-void rms_norm(ck_context &, ck_tensor x, ck_tensor weight, float epsilon, ck_tensor result);
+void normalize(ck_context &, ck_tensor x, ck_norm norm, ck_tensor weight, ck_tensor bias, ck_tensor result);
 void product(ck_context &, ck_tensor a, ck_tensor b, ck_product how, ck_tensor result);
 void add_bias(ck_context &, ck_tensor bias, ck_tensor x);
 void rotate(ck_context &, ck_tensor x, ck_tensor cosines, ck_tensor sines, const std::int32_t *positions,
@@ -23,9 +23,13 @@ void rotate(ck_context &, ck_tensor x, ck_tensor cosines, ck_tensor sines, const
 void attention(ck_context &, ck_tensor query, ck_tensor key, ck_tensor value, const std::int32_t *lengths,
                std::int64_t sequenceCount, ck_heads heads, ck_attention_rule rule, const float *slopes,
                ck_tensor result);
-void gated_silu(ck_context &, ck_tensor gateUp, ck_tensor result);
+void activate(ck_context &, ck_tensor x, ck_tensor bias, std::int32_t activation, std::int32_t isGated,
+              ck_tensor result);
+void scale_elements(ck_context &, ck_tensor x, float factor);
+void soft_cap(ck_context &, ck_tensor x, float cap);
 void add(ck_context &, ck_tensor a, ck_tensor b, ck_tensor result);
 void subtract(ck_context &, ck_tensor a, ck_tensor b, ck_tensor result);
+void token_scores(ck_context &, ck_tensor logits, const std::int32_t *targets, ck_tensor result);
 void first_non_finite_row(ck_context &, ck_tensor x, std::int64_t *row);
 
 void gather_panels(ck_context &, ck_stream_pair pair, const std::int32_t *rows, std::int64_t rowCount,

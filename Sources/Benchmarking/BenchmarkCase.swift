@@ -5,7 +5,7 @@ public import Tensors
 /// One operation with given sizes: what it moves and computes, how its operands are made, and how its answer is
 /// checked.
 public struct BenchmarkCase: Sendable, CustomStringConvertible {
-    /// The operation, in the words of the kernel library: `rms_norm`.
+    /// The operation, in the words of the kernel library: `normalize`.
     public let operation: String
     /// What sets this case apart from the operation's others: `tokens=2048 width=4096`.
     public let sizes: String
@@ -17,7 +17,7 @@ public struct BenchmarkCase: Sendable, CustomStringConvertible {
     public let byteCount: Int
     let prepare: @Sendable (Device, inout SplitMix64) throws(ComputeError) -> PreparedCall
 
-    /// For instance `rms_norm tokens=2048 width=4096`; a filter looks for its text in here.
+    /// For instance `normalize root_mean_square rows=2048 width=4096`; a filter looks for its text in here.
     public var description: String { "\(operation) \(sizes)" }
 
     init(

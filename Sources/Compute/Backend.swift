@@ -43,8 +43,10 @@ package protocol Backend: Sendable {
     /// result[i, :] = decoded row `rows[i]` of a table of `elementType` with `result.columns` columns.
     func gatherRows(_ table: UnsafeRawBufferPointer, elementType: ElementType, rows: [Int32], into result: Tensor)
         throws(ComputeError)
-    /// result = x / sqrt(mean(x²) + epsilon) ⊙ weight, row by row.
-    func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) throws(ComputeError)
+    /// Normalizes every row in groups of `groupWidth` columns, then ⊙ weight + bias; added to result where `accumulates`.
+    func normalize(
+        _ x: Tensor, _ kind: NormKind, weight: Tensor, bias: Tensor?, epsilon: Float, groupWidth: Int?,
+        accumulates: Bool, into result: Tensor) throws(ComputeError)
     /// result = a · b (or a · bᵀ), added to result where `accumulates`.
     func product(
         _ a: Tensor, _ b: Tensor, transposesA: Bool, transposesB: Bool, scale: Double, accumulates: Bool,
@@ -58,12 +60,19 @@ package protocol Backend: Sendable {
     func attention(
         query: Tensor, key: Tensor, value: Tensor, lengths: [Int], heads: AttentionHeads, rule: AttentionRule,
         into result: Tensor) throws(ComputeError)
-    /// result = silu(gateUp[:, ..<m]) ⊙ gateUp[:, m...].
-    func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError)
+    /// result = activation(x + bias), or the activation of the first half of the columns ⊙ the second where `isGated`.
+    func activate(_ x: Tensor, bias: Tensor?, _ activation: Activation, isGated: Bool, into result: Tensor)
+        throws(ComputeError)
+    /// x ← factor · x.
+    func scale(_ x: Tensor, by factor: Float) throws(ComputeError)
+    /// x ← cap · tanh(x / cap).
+    func softCap(_ x: Tensor, at cap: Float) throws(ComputeError)
     /// result = a + b.
     func add(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError)
     /// result = a - b.
     func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError)
+    /// result[i] = (log Σ exp, the target's logit, the index of the largest) of row i, in float64.
+    func tokenScores(_ logits: Tensor, targets: [Int32], into result: Tensor) throws(ComputeError)
     /// The first row that holds a NaN or an infinity.
     func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int?
 

@@ -49,20 +49,43 @@ extension Device {
         }
     }
 
-    /// Root-mean-square normalization: result = x / sqrt(mean(x²) + epsilon) ⊙ weight, row by row
-    /// (Zhang and Sennrich 2019).
+    /// Normalization row by row, in groups of columns with statistics of their own, times a weight, plus a bias.
+    ///
+    /// A layer norm's mean is found twice, the second time from what the first left, so that a mean far from zero costs no
+    /// digits.
     ///
     /// - Parameters:
-    ///   - x: (tokens, width) float32.
-    ///   - weight: (width) float32.
-    ///   - result: (tokens, width) float32, float16 or bfloat16; may be `x`.
-    public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) throws(ComputeError) {
-        try check(x, "x", .float32, in: "rmsNorm")
-        try check(weight, "weight", .float32, in: "rmsNorm")
-        try check(weight, "weight", rows: 1, columns: x.columns, in: "rmsNorm")
-        try checkActivations(result, "result", in: "rmsNorm")
-        try check(result, "result", rows: x.rows, columns: x.columns, in: "rmsNorm")
-        try backend.rmsNorm(x, weight: weight, epsilon: epsilon, into: result)
+    ///   - x: (tokens, width) float32, float16 or bfloat16.
+    ///   - weight: (width) float32; `bias` likewise, or nil.
+    ///   - epsilon: Added to the mean square or the variance.
+    ///   - groupWidth: Columns of a group, which divide the width; nil for the whole row.
+    ///   - accumulates: Whether to add to what result holds, which must be float32 then.
+    ///   - result: (tokens, width) of x's type; of float32 x any of the three. May be `x` unless it accumulates.
+    public func normalize(
+        _ x: Tensor, _ kind: NormKind, weight: Tensor, bias: Tensor?, epsilon: Float, groupWidth: Int?,
+        accumulates: Bool, into result: Tensor
+    ) throws(ComputeError) {
+        if accumulates {
+            try check(x, "x", .float32, in: "normalize")
+            try check(result, "result", .float32, in: "normalize")
+        }
+        try checkActivations(x, "x", in: "normalize")
+        try check(weight, "weight", .float32, in: "normalize")
+        try check(weight, "weight", rows: 1, columns: x.columns, in: "normalize")
+        if let bias {
+            try check(bias, "bias", .float32, in: "normalize")
+            try check(bias, "bias", rows: 1, columns: x.columns, in: "normalize")
+        }
+        try checkActivations(result, "result", in: "normalize")
+        if x.elementType != .float32 { try check(result, "result", x.elementType, in: "normalize") }
+        try check(result, "result", rows: x.rows, columns: x.columns, in: "normalize")
+        if let groupWidth, groupWidth <= 0 || !x.columns.isMultiple(of: groupWidth) {
+            throw .shape(operation: "normalize", operand: "x", expected: "groups of width \(groupWidth)", got: x.shape)
+        }
+        if x.rows == 0 || x.columns == 0 { return }
+        try backend.normalize(
+            x, kind, weight: weight, bias: bias, epsilon: epsilon, groupWidth: groupWidth, accumulates: accumulates,
+            into: result)
     }
 
     /// result = scale · op(a) · op(b), added to what result holds where `accumulates`.
@@ -185,16 +208,58 @@ extension Device {
         }
     }
 
-    /// SwiGLU's gate (Shazeer 2020): result = silu(gate) ⊙ up, silu(z) = z / (1 + exp(-z)).
+    /// result = act(x + bias); gated (Shazeer 2020), act(x[:, ..<m] + bias[..<m]) ⊙ (x[:, m...] + bias[m...]).
+    ///
+    /// Computed in float32 and rounded once. A NaN stays one; the activation of -∞ is NaN where it is a product 0 · ∞.
     ///
     /// - Parameters:
-    ///   - gateUp: (tokens, 2·m) float32, float16 or bfloat16: gate in the first m columns, up in the rest.
-    ///   - result: (tokens, m), of the same element type.
-    public func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError) {
-        try checkActivations(gateUp, "gateUp", in: "gatedSiLU")
-        try check(result, "result", gateUp.elementType, in: "gatedSiLU")
-        try check(gateUp, "gateUp", rows: result.rows, columns: 2 * result.columns, in: "gatedSiLU")
-        try backend.gatedSiLU(gateUp, into: result)
+    ///   - x: (tokens, m), or (tokens, 2·m) where gated: float32, float16 or bfloat16.
+    ///   - bias: As many float32 as x has columns, or nil.
+    ///   - result: (tokens, m), of x's element type; may be `x` where it is not gated.
+    public func activate(
+        _ x: Tensor, bias: Tensor?, _ activation: Activation, isGated: Bool, into result: Tensor
+    ) throws(ComputeError) {
+        try checkActivations(x, "x", in: "activate")
+        if let bias {
+            try check(bias, "bias", .float32, in: "activate")
+            try check(bias, "bias", rows: 1, columns: x.columns, in: "activate")
+        }
+        try check(result, "result", x.elementType, in: "activate")
+        try check(x, "x", rows: result.rows, columns: (isGated ? 2 : 1) * result.columns, in: "activate")
+        try backend.activate(x, bias: bias, activation, isGated: isGated, into: result)
+    }
+
+    /// x ← factor · x, in place.
+    public func scale(_ x: Tensor, by factor: Float) throws(ComputeError) {
+        try check(x, "x", .float32, in: "scale")
+        try backend.scale(x, by: factor)
+    }
+
+    /// x ← cap · tanh(x / cap), in place: logits that stay below a positive cap.
+    public func softCap(_ x: Tensor, at cap: Float) throws(ComputeError) {
+        try check(x, "x", .float32, in: "softCap")
+        try backend.softCap(x, at: cap)
+    }
+
+    /// What a perplexity and an accuracy are made of, for each row of logits: (log Σ exp, the logit of the target, the
+    /// index of the largest logit).
+    ///
+    /// Of equal logits the first is the largest. A NaN in a row makes the first two numbers NaN; the index passes over it,
+    /// and is 0 where no logit is above -∞.
+    ///
+    /// - Parameters:
+    ///   - logits: (tokens, vocabulary).
+    ///   - targets: An index into the vocabulary for each token.
+    ///   - result: (tokens, 3) float64.
+    public func tokenScores(_ logits: Tensor, targets: [Int32], into result: Tensor) throws(ComputeError) {
+        try check(logits, "logits", .float32, in: "tokenScores")
+        try check(logits, "logits", rows: targets.count, in: "tokenScores")
+        try check(result, "result", .float64, in: "tokenScores")
+        try check(result, "result", rows: targets.count, columns: 3, in: "tokenScores")
+        if let target = targets.first(where: { $0 < 0 || Int($0) >= logits.columns }) {
+            throw .index(operation: "tokenScores", index: Int(target), count: logits.columns)
+        }
+        try backend.tokenScores(logits, targets: targets, into: result)
     }
 
     /// result = a + b, all (tokens, width); result may be a or b.

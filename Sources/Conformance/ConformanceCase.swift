@@ -2,7 +2,7 @@ public import Compute
 
 /// One operation with given sizes, on data from a seed, judged by plain arithmetic in Double.
 public struct ConformanceCase: Sendable, CustomStringConvertible {
-    /// The operation, in the words of the kernel library: `rms_norm`.
+    /// The operation, in the words of the kernel library: `normalize`.
     public let operation: String
     /// What sets this case apart from the operation's others: `rows=33 width=576`.
     public let sizes: String
@@ -10,7 +10,7 @@ public struct ConformanceCase: Sendable, CustomStringConvertible {
     public let seed: UInt64
     private let body: @Sendable (inout Trial) throws(ComputeError) -> Void
 
-    /// For instance `rms_norm rows=33 width=576`; a filter looks for its text in here.
+    /// For instance `rotate halves F32 rows=33 heads=9x64 pairs=32`; a filter looks for its text in here.
     public var description: String { "\(operation) \(sizes)" }
 
     init(

@@ -6,7 +6,8 @@ public enum ConformanceTable {
     /// All cases, operation by operation.
     public static let all: [ConformanceCase] = [
         MemoryCases.all, DecodeCases.all, NormCases.all, ProductCases.all, ElementwiseCases.all, RotationCases.all,
-        AttentionCases.all, ActivationCases.all, PanelCases.all, StatisticsCases.all, DenseCases.all,
+        AttentionCases.all, ActivationCases.all, TokenScoreCases.all, PanelCases.all, StatisticsCases.all,
+        DenseCases.all,
         FactorizationCases.all, SpectrumCases.all,
     ].flatMap(\.self)
 

@@ -150,7 +150,9 @@ extension Forward {
             try wrapping { () throws(ComputeError) in
                 switch plan.norm {
                 case .rootMeanSquare(let epsilon):
-                    try device.rmsNorm(input, weight: weight, epsilon: epsilon, into: output)
+                    try device.normalize(
+                        input, .rootMeanSquare, weight: weight, bias: nil, epsilon: epsilon, groupWidth: nil,
+                        accumulates: false, into: output)
                 }
             }
         }

@@ -105,7 +105,7 @@ struct LayerStep {
             try device.product(workspace.normed.rows(rows), weights.gateUp, transposesB: true, into: gateUp)
             if let bias = weights.gateUpBias { try device.addBias(bias, to: gateUp) }
             switch plan.feedForward {
-            case .gatedSiLU: try device.gatedSiLU(gateUp, into: gated)
+            case .gatedSiLU: try device.activate(gateUp, bias: nil, .silu, isGated: true, into: gated)
             }
             try device.product(gated, weights.down, transposesB: true, accumulates: true, into: output)
             if let bias = weights.downBias { try device.addBias(bias, to: output) }
@@ -114,7 +114,10 @@ struct LayerStep {
 
     private func normalize(_ x: Tensor, _ weight: Tensor, into result: Tensor) throws(ComputeError) {
         switch plan.norm {
-        case .rootMeanSquare(let epsilon): try device.rmsNorm(x, weight: weight, epsilon: epsilon, into: result)
+        case .rootMeanSquare(let epsilon):
+            try device.normalize(
+                x, .rootMeanSquare, weight: weight, bias: nil, epsilon: epsilon, groupWidth: nil, accumulates: false,
+                into: result)
         }
     }
 }

@@ -115,14 +115,16 @@ import Testing
             let rows = slab * tokens..<(slab + 1) * tokens
             let normed = try device.makeTensor([tokens, width], .float32, for: "normed")
             let wide = try device.makeTensor([tokens, 2 * width], .float32, for: "projected")
-            try device.rmsNorm(x.rows(rows), weight: norm, epsilon: 1e-5, into: normed)
+            try device.normalize(
+                x.rows(rows), .rootMeanSquare, weight: norm, bias: nil, epsilon: 1e-5, groupWidth: nil,
+                accumulates: false, into: normed)
             try device.product(normed, weights, transposesB: true, into: wide)
             try device.rotate(
                 wide, cosines: table, sines: table, positions: positions, headWidth: 32, layout: .interleaved)
             try device.attention(
                 query: wide.columns(0..<width), key: wide.columns(width..<2 * width), value: normed,
                 lengths: [20, 17], heads: heads, rule: AttentionRule(scale: 0.18), into: result.rows(rows))
-            try device.gatedSiLU(wide, into: normed)
+            try device.activate(wide, bias: nil, .silu, isGated: true, into: normed)
             try device.subtract(result.rows(rows), normed, into: result.rows(rows))
         }
         return try device.floats(of: result)

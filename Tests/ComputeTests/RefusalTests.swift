@@ -135,20 +135,76 @@ import Testing
 
     @Test func elementwise() throws {
         let (x, vector) = (try tensor([3, 6]), try tensor([6]))
-        expectShape("rmsNorm", "weight") { try device.rmsNorm(x, weight: try tensor([5]), epsilon: 1, into: x) }
-        expectShape("rmsNorm", "weight") { try device.rmsNorm(x, weight: x, epsilon: 1, into: x) }
-        expectShape("rmsNorm", "result") {
-            try device.rmsNorm(x, weight: vector, epsilon: 1, into: try tensor([2, 6]))
-        }
-        expectType("rmsNorm", "x") {
-            try device.rmsNorm(try tensor([3, 6], .bfloat16), weight: vector, epsilon: 1, into: x)
-        }
-        expectForeign("rmsNorm", "weight") { try device.rmsNorm(x, weight: foreign([6]), epsilon: 1, into: x) }
         expectShape("addBias", "bias") { try device.addBias(try tensor([7]), to: x) }
         expectShape("subtract", "b") { try device.subtract(x, try tensor([3, 5]), into: x) }
         expectShape("subtract", "result") { try device.subtract(x, x, into: try tensor([4, 6])) }
-        expectShape("gatedSiLU", "gateUp") { try device.gatedSiLU(x, into: try tensor([3, 4])) }
+        expectType("scale", "x") { try device.scale(try tensor([3, 6], .float64), by: 2) }
+        expectType("softCap", "x") { try device.softCap(try tensor([3, 6], .float16), at: 30) }
+        expectForeign("softCap", "x") { try device.softCap(foreign([3, 6]), at: 30) }
         expectType("firstNonFiniteRow", "x") { _ = try device.firstNonFiniteRow(try tensor([3, 6], .int32)) }
+    }
+
+    @Test func norms() throws {
+        let (x, vector) = (try tensor([3, 6]), try tensor([6]))
+        func normalize(
+            _ x: Tensor, weight: Tensor, bias: Tensor? = nil, groupWidth: Int? = nil, accumulates: Bool = false,
+            into result: Tensor
+        ) throws {
+            try device.normalize(
+                x, .layer, weight: weight, bias: bias, epsilon: 1, groupWidth: groupWidth, accumulates: accumulates,
+                into: result)
+        }
+        expectShape("normalize", "weight") { try normalize(x, weight: try tensor([5]), into: x) }
+        expectShape("normalize", "weight") { try normalize(x, weight: x, into: x) }
+        expectShape("normalize", "bias") { try normalize(x, weight: vector, bias: try tensor([7]), into: x) }
+        expectType("normalize", "bias") { try normalize(x, weight: vector, bias: try tensor([6], .float16), into: x) }
+        expectShape("normalize", "result") { try normalize(x, weight: vector, into: try tensor([2, 6])) }
+        for groupWidth in [0, -2, 4, 12] {
+            expectShape("normalize", "x") { try normalize(x, weight: vector, groupWidth: groupWidth, into: x) }
+        }
+        let half = try tensor([3, 6], .bfloat16)
+        expectType("normalize", "x") { try normalize(try tensor([3, 6], .float64), weight: vector, into: x) }
+        expectType("normalize", "result") { try normalize(half, weight: vector, into: x) }
+        expectType("normalize", "result") { try normalize(half, weight: vector, into: try tensor([3, 6], .float16)) }
+        expectType("normalize", "x") { try normalize(half, weight: vector, accumulates: true, into: half) }
+        expectType("normalize", "result") { try normalize(x, weight: vector, accumulates: true, into: half) }
+        expectForeign("normalize", "weight") { try normalize(x, weight: foreign([6]), into: x) }
+    }
+
+    @Test func activations() throws {
+        let x = try tensor([3, 6])
+        func activate(_ x: Tensor, bias: Tensor? = nil, isGated: Bool, into result: Tensor) throws {
+            try device.activate(x, bias: bias, .gelu, isGated: isGated, into: result)
+        }
+        expectShape("activate", "x") { try activate(x, isGated: true, into: try tensor([3, 4])) }
+        expectShape("activate", "x") { try activate(x, isGated: false, into: try tensor([3, 3])) }
+        expectShape("activate", "x") { try activate(x, isGated: false, into: try tensor([2, 6])) }
+        expectShape("activate", "bias") {
+            try activate(x, bias: try tensor([3]), isGated: true, into: try tensor([3, 3]))
+        }
+        expectType("activate", "bias") { try activate(x, bias: try tensor([6], .float16), isGated: false, into: x) }
+        expectType("activate", "x") { try activate(try tensor([3, 6], .float64), isGated: false, into: x) }
+        expectType("activate", "result") { try activate(x, isGated: false, into: try tensor([3, 6], .bfloat16)) }
+        expectForeign("activate", "bias") { try activate(x, bias: foreign([6]), isGated: false, into: x) }
+    }
+
+    @Test func tokenScores() throws {
+        let (logits, result) = (try tensor([2, 5]), try tensor([2, 3], .float64))
+        expectShape("tokenScores", "logits") { try device.tokenScores(logits, targets: [1], into: result) }
+        expectShape("tokenScores", "result") {
+            try device.tokenScores(logits, targets: [1, 2], into: try tensor([2, 2], .float64))
+        }
+        expectType("tokenScores", "result") {
+            try device.tokenScores(logits, targets: [1, 2], into: try tensor([2, 3]))
+        }
+        expectType("tokenScores", "logits") {
+            try device.tokenScores(try tensor([2, 5], .float16), targets: [1, 2], into: result)
+        }
+        for target in [-1, 5] as [Int32] {
+            #expect(throws: ComputeError.index(operation: "tokenScores", index: Int(target), count: 5)) {
+                try device.tokenScores(logits, targets: [0, target], into: result)
+            }
+        }
     }
 
     @Test func products() throws {

@@ -52,10 +52,10 @@ struct CommandLineTests {
 
     @Test("doctor says which GPUs there are, and without one what is missing")
     func doctor() throws {
-        let outcome = try Command.run(["doctor", "--case", "rms_norm"])
+        let outcome = try Command.run(["doctor", "--case", "normalize"])
         #expect(outcome.exitCode == 0)
         let line = try #require(outcome.output.split(separator: "\n").first { $0.hasPrefix("gpu ") })
-        let gpu = try Command.run(["doctor", "--device", "cuda", "--case", "rms_norm"])
+        let gpu = try Command.run(["doctor", "--device", "cuda", "--case", "normalize"])
         if line.contains("none") {
             #expect(gpu.exitCode == 1)
             #expect(gpu.errors.contains("cuda") || gpu.errors.contains("driver"))

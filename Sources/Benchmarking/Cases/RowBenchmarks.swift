@@ -8,15 +8,15 @@ enum RowBenchmarks {
     static func all(_ scale: BenchmarkScale) -> [BenchmarkCase] {
         let (rows, width) = (scale.rowCount, scale.width)
         return [
-            rmsNorm(rows, width), rotate(rows, width, headWidth: scale.heads.width), gatedSiLU(rows, width),
+            normalize(rows, width), rotate(rows, width, headWidth: scale.heads.width), gatedSiLU(rows, width),
             add(rows, width),
         ]
     }
 
-    private static func rmsNorm(_ rows: Int, _ width: Int) -> BenchmarkCase {
+    private static func normalize(_ rows: Int, _ width: Int) -> BenchmarkCase {
         let byteCount = 4 * (2 * rows * width + width)
         return BenchmarkCase(
-            "rms_norm", "rows=\(rows) width=\(width)", .moving(bytes: byteCount), byteCount: byteCount
+            "normalize", "root_mean_square rows=\(rows) width=\(width)", .moving(bytes: byteCount), byteCount: byteCount
         ) { device, random throws(ComputeError) in
             let (x, weight) = (
                 try Operand(device, rows, width, .float32, &random), try Operand(device, 1, width, .float32, &random)
@@ -26,7 +26,9 @@ enum RowBenchmarks {
             let epsilon: Float = 1e-5
             return PreparedCall(
                 run: { () throws(ComputeError) in
-                    try device.rmsNorm(input, weight: factors, epsilon: epsilon, into: result)
+                    try device.normalize(
+                        input, .rootMeanSquare, weight: factors, bias: nil, epsilon: epsilon, groupWidth: nil,
+                        accumulates: false, into: result)
                 }
             ) { judgement throws(ComputeError) in
                 try judgement.compareRows(
@@ -85,13 +87,16 @@ enum RowBenchmarks {
     private static func gatedSiLU(_ rows: Int, _ width: Int) -> BenchmarkCase {
         let byteCount = 4 * 3 * rows * width
         return BenchmarkCase(
-            "gated_silu", "rows=\(rows) width=\(width)", .moving(bytes: byteCount), byteCount: byteCount
+            "activate", "silu gated rows=\(rows) width=\(width)", .moving(bytes: byteCount), byteCount: byteCount
         ) { device, random throws(ComputeError) in
             let gateUp = try Operand(device, rows, 2 * width, .float32, &random)
             let result = try device.makeZeros([rows, width], .float32, for: "a benchmark")
             let input = gateUp.tensor
-            return PreparedCall(run: { () throws(ComputeError) in try device.gatedSiLU(input, into: result) }) {
-                judgement throws(ComputeError) in
+            return PreparedCall(
+                run: { () throws(ComputeError) in
+                    try device.activate(input, bias: nil, .silu, isGated: true, into: result)
+                }
+            ) { judgement throws(ComputeError) in
                 // The exponential errs by two units, then a sum, a quotient and a product are rounded.
                 try judgement.compareRows(
                     "result", result, device, places: Places.spread(rows, 5), Tolerance(.float32, roundings: 4)

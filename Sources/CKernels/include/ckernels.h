@@ -59,6 +59,19 @@ typedef enum {
     CK_Q8_K = 16
 } ck_element_type;
 
+// See `Activation` in Swift.
+typedef enum {
+    CK_SILU = 0,
+    CK_GELU = 1,
+    CK_GELU_TANH = 2,
+    CK_RELU = 3,
+    CK_RELU_SQUARED = 4,
+    CK_QUICK_GELU = 5
+} ck_activation;
+
+// See `NormKind` in Swift.
+typedef enum { CK_ROOT_MEAN_SQUARE_NORM = 0, CK_LAYER_NORM = 1 } ck_norm_kind;
+
 typedef struct ck_context ck_context;
 
 // Rows of `columns` elements that begin `leading` elements apart.
@@ -97,6 +110,15 @@ typedef struct {
     float scale;
     float soft_cap;
 } ck_attention_rule;
+
+// Statistics of `group_width` columns at a time; the norm is added to the result where `accumulates`.
+typedef struct {
+    int32_t kind;
+    int32_t accumulates;
+    int64_t group_width;
+    float epsilon;
+    int32_t reserved;
+} ck_norm;
 
 // Rows of x and of the target y - x (`is_contribution`) or y, and what is subtracted from them.
 typedef struct {
@@ -155,8 +177,9 @@ typedef struct ck_api {
     // Stored elements of `type`, rows of whole blocks one after the other.
     int32_t (*CK_NONNULL decode)(ck_context *CK_NONNULL context, const void *CK_NONNULL bytes, int64_t byte_count,
                                  int32_t type, ck_tensor result);
-    int32_t (*CK_NONNULL rms_norm)(ck_context *CK_NONNULL context, ck_tensor x, ck_tensor weight, float epsilon,
-                                   ck_tensor result);
+    // `bias` has address 0 where there is none.
+    int32_t (*CK_NONNULL normalize)(ck_context *CK_NONNULL context, ck_tensor x, ck_norm norm, ck_tensor weight,
+                                    ck_tensor bias, ck_tensor result);
     int32_t (*CK_NONNULL product)(ck_context *CK_NONNULL context, ck_tensor a, ck_tensor b, ck_product how,
                                   ck_tensor result);
     int32_t (*CK_NONNULL add_bias)(ck_context *CK_NONNULL context, ck_tensor bias, ck_tensor x);
@@ -166,9 +189,15 @@ typedef struct ck_api {
     int32_t (*CK_NONNULL attention)(ck_context *CK_NONNULL context, ck_tensor query, ck_tensor key, ck_tensor value,
                                     const int32_t *CK_NONNULL lengths, int64_t sequence_count, ck_heads heads,
                                     ck_attention_rule rule, const float *CK_NULLABLE slopes, ck_tensor result);
-    int32_t (*CK_NONNULL gated_silu)(ck_context *CK_NONNULL context, ck_tensor gate_up, ck_tensor result);
+    // `bias` has address 0 where there is none.
+    int32_t (*CK_NONNULL activate)(ck_context *CK_NONNULL context, ck_tensor x, ck_tensor bias, int32_t activation,
+                                   int32_t is_gated, ck_tensor result);
+    int32_t (*CK_NONNULL scale_elements)(ck_context *CK_NONNULL context, ck_tensor x, float factor);
+    int32_t (*CK_NONNULL soft_cap)(ck_context *CK_NONNULL context, ck_tensor x, float cap);
     int32_t (*CK_NONNULL add)(ck_context *CK_NONNULL context, ck_tensor a, ck_tensor b, ck_tensor result);
     int32_t (*CK_NONNULL subtract)(ck_context *CK_NONNULL context, ck_tensor a, ck_tensor b, ck_tensor result);
+    int32_t (*CK_NONNULL token_scores)(ck_context *CK_NONNULL context, ck_tensor logits,
+                                       const int32_t *CK_NONNULL targets, ck_tensor result);
     // -1 where all rows are finite.
     int32_t (*CK_NONNULL first_non_finite_row)(ck_context *CK_NONNULL context, ck_tensor x, int64_t *CK_NONNULL row);
 

@@ -34,9 +34,16 @@ extension CUDABackend {
         }
     }
 
-    package func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) throws(ComputeError) {
-        try unsafe call("rms_norm") { api, context in
-            unsafe api.rms_norm(context, x.kernels, weight.kernels, epsilon, result.kernels)
+    package func normalize(
+        _ x: Tensor, _ kind: NormKind, weight: Tensor, bias: Tensor?, epsilon: Float, groupWidth: Int?,
+        accumulates: Bool, into result: Tensor
+    ) throws(ComputeError) {
+        let norm = ck_norm(
+            kind: kind.kernels, accumulates: accumulates ? 1 : 0, group_width: Int64(groupWidth ?? x.columns),
+            epsilon: epsilon, reserved: 0)
+        try unsafe call("normalize") { api, context in
+            unsafe api.normalize(
+                context, x.kernels, norm, weight.kernels, bias?.kernels ?? .none, result.kernels)
         }
     }
 
@@ -82,8 +89,27 @@ extension CUDABackend {
         }
     }
 
-    package func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError) {
-        try unsafe call("gated_silu") { api, context in unsafe api.gated_silu(context, gateUp.kernels, result.kernels) }
+    package func activate(
+        _ x: Tensor, bias: Tensor?, _ activation: Activation, isGated: Bool, into result: Tensor
+    ) throws(ComputeError) {
+        try unsafe call("activate") { api, context in
+            unsafe api.activate(
+                context, x.kernels, bias?.kernels ?? .none, activation.kernels, isGated ? 1 : 0, result.kernels)
+        }
+    }
+
+    package func scale(_ x: Tensor, by factor: Float) throws(ComputeError) {
+        try unsafe call("scale_elements") { api, context in unsafe api.scale_elements(context, x.kernels, factor) }
+    }
+
+    package func softCap(_ x: Tensor, at cap: Float) throws(ComputeError) {
+        try unsafe call("soft_cap") { api, context in unsafe api.soft_cap(context, x.kernels, cap) }
+    }
+
+    package func tokenScores(_ logits: Tensor, targets: [Int32], into result: Tensor) throws(ComputeError) {
+        try unsafe call("token_scores") { api, context in
+            unsafe api.token_scores(context, logits.kernels, targets, result.kernels)
+        }
     }
 
     package func add(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
@@ -101,5 +127,28 @@ extension CUDABackend {
             unsafe api.first_non_finite_row(context, x.kernels, &row)
         }
         return row < 0 ? nil : Int(row)
+    }
+}
+
+extension Activation {
+    /// The function's number in `ck_activation`.
+    var kernels: Int32 {
+        let activation =
+            switch self {
+            case .silu: CK_SILU
+            case .gelu: CK_GELU
+            case .geluTanh: CK_GELU_TANH
+            case .relu: CK_RELU
+            case .reluSquared: CK_RELU_SQUARED
+            case .quickGELU: CK_QUICK_GELU
+            }
+        return Int32(activation.rawValue)
+    }
+}
+
+extension NormKind {
+    /// The kind's number in `ck_norm_kind`.
+    var kernels: Int32 {
+        Int32((self == .layer ? CK_LAYER_NORM : CK_ROOT_MEAN_SQUARE_NORM).rawValue)
     }
 }

@@ -56,24 +56,6 @@ extension HostBackend {
         }
     }
 
-    package func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) throws(ComputeError) {
-        try rounding(into: result) { wide throws(ComputeError) in
-            normalize(x, weight: weight, epsilon: epsilon, into: wide)
-        }
-    }
-
-    private func normalize(_ x: Tensor, weight: Tensor, epsilon: Float, into result: Tensor) {
-        let width = x.columns
-        let weights = unsafe weight.floats
-        for row in 0..<x.rows {
-            let input = unsafe x.floats + row * x.leadingDimension
-            let output = unsafe result.floats + row * result.leadingDimension
-            let sumOfSquares = unsafe Loops.dot(input, input, width)
-            let factor = 1 / (sumOfSquares / Float(width) + epsilon).squareRoot()
-            for i in 0..<width { unsafe output[i] = unsafe input[i] * factor * weights[i] }
-        }
-    }
-
     package func product(
         _ a: Tensor, _ b: Tensor, transposesA: Bool, transposesB: Bool, scale: Double, accumulates: Bool,
         into result: Tensor
@@ -143,31 +125,10 @@ extension HostBackend {
         }
     }
 
-    package func gatedSiLU(_ gateUp: Tensor, into result: Tensor) throws(ComputeError) {
-        let gateUp = try widened(gateUp)
-        try rounding(into: result) { wide throws(ComputeError) in
-            let width = wide.columns
-            for row in 0..<wide.rows {
-                let gate = unsafe gateUp.floats + row * gateUp.leadingDimension
-                let output = unsafe wide.floats + row * wide.leadingDimension
-                unsafe gatedSiLU(gate, gate + width, output, width)
-            }
-        }
-    }
-
-    private func gatedSiLU(
-        _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ count: Int
-    ) {
-        var offset = 0
-        while offset + 4 <= count {
-            let z = unsafe Loops.load(gate + offset)
-            unsafe Loops.store(z / (1 + exponential(-z)) * Loops.load(up + offset), to: output + offset)
-            offset += 4
-        }
-        if offset < count {
-            let z = unsafe Loops.loadRest(gate + offset, count - offset)
-            let factor = unsafe Loops.loadRest(up + offset, count - offset)
-            unsafe Loops.storeRest(z / (1 + exponential(-z)) * factor, to: output + offset, count - offset)
+    package func scale(_ x: Tensor, by factor: Float) {
+        for row in 0..<x.rows {
+            let elements = unsafe x.floats + row * x.leadingDimension
+            for i in 0..<x.columns { unsafe elements[i] *= factor }
         }
     }
 

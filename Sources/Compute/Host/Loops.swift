@@ -35,6 +35,12 @@ enum Loops {
         unsafe UnsafeRawPointer(address).loadUnaligned(as: Vector.self)
     }
 
+    /// Four elements, or the fewer that there are, padded with zeros.
+    @inline(__always)
+    static func load(_ address: UnsafePointer<Float>, atMost count: Int) -> Vector {
+        unsafe count >= 4 ? load(address) : loadRest(address, count)
+    }
+
     /// Four elements, float32 or float64, in Double.
     @inline(__always)
     static func doubles<Element: BinaryFloatingPoint>(_ address: UnsafePointer<Element>) -> SIMD4<Double> {
@@ -55,6 +61,12 @@ enum Loops {
     @inline(__always)
     static func store(_ vector: Vector, to address: UnsafeMutablePointer<Float>) {
         unsafe UnsafeMutableRawPointer(address).storeBytes(of: vector, as: Vector.self)
+    }
+
+    /// Four elements, or the first `count`.
+    @inline(__always)
+    static func store(_ vector: Vector, to address: UnsafeMutablePointer<Float>, atMost count: Int) {
+        if count >= 4 { unsafe store(vector, to: address) } else { unsafe storeRest(vector, to: address, count) }
     }
 
     /// The first `count` elements, fewer than four.
@@ -78,6 +90,25 @@ enum Loops {
         var sum = ((sum0 + sum1) + (sum2 + sum3)).sum()
         while offset < count {
             sum += unsafe a[offset] * b[offset]
+            offset += 1
+        }
+        return sum
+    }
+
+    /// Σ xᵢ in sixteen partial sums.
+    static func sum(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
+        var (sum0, sum1, sum2, sum3) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
+        var offset = 0
+        while offset + 16 <= count {
+            sum0 += unsafe load(x + offset)
+            sum1 += unsafe load(x + offset + 4)
+            sum2 += unsafe load(x + offset + 8)
+            sum3 += unsafe load(x + offset + 12)
+            offset += 16
+        }
+        var sum = ((sum0 + sum1) + (sum2 + sum3)).sum()
+        while offset < count {
+            sum += unsafe x[offset]
             offset += 1
         }
         return sum

@@ -6,7 +6,7 @@ enum ElementwiseCases {
     static let all: [ConformanceCase] =
         [(1, 1), (33, 31), (5, 1000)].flatMap { rows, width in
             [ElementType.float32, .float16, .bfloat16].map { addBias(rows, width, $0) } + [
-                sum(rows, width, isDifference: false), sum(rows, width, isDifference: true),
+                sum(rows, width, isDifference: false), sum(rows, width, isDifference: true), scale(rows, width),
             ]
         }
         + [ElementType.float32, .float64, .float16, .bfloat16].flatMap { type in
@@ -45,6 +45,18 @@ enum ElementwiseCases {
                     try trial.device.add(first, second, into: result)
                 }
                 trial.judgement.compareExactly("result", try trial.values(of: result).values, want.values)
+            }
+        }
+    }
+
+    private static func scale(_ rows: Int, _ width: Int) -> ConformanceCase {
+        ConformanceCase("scale_elements", "rows=\(rows) width=\(width)") { trial throws(ComputeError) in
+            let x = trial.matrix(rows, width, .float32)
+            for (factor, alignment) in [(-0.7 as Float, 1), (3e38, 4), (0, 4)] {
+                let result = try trial.written(x, .float32, alignment: alignment)
+                try trial.device.scale(result, by: factor)
+                let want = x.values.map { Double(Float($0 * Double(factor))) }
+                trial.judgement.compareExactly("x", try trial.values(of: result).values, want)
             }
         }
     }
