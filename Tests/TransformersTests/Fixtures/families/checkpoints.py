@@ -1,6 +1,7 @@
 """How checkpoints are spelled: configuration keys as transformers 4 and 5 write them, tensor names as found on the Hub."""
 
 import json
+from collections import OrderedDict
 
 import torch
 
@@ -18,8 +19,10 @@ def configuration_file(entry, model):
     config.architectures = [type(model).__name__]
     config.dtype = entry.dtype
     if entry.spelling == 5:
-        return json.loads(config.to_json_string(use_diff=True)) | entry.extra_keys
-    return old_spelling(entry, config) | entry.extra_keys
+        keys = json.loads(config.to_json_string(use_diff=True))
+    else:
+        keys = old_spelling(entry, config)
+    return {key: value for key, value in keys.items() if key not in entry.left_out} | entry.extra_keys
 
 
 def old_spelling(entry, config):
@@ -68,13 +71,17 @@ def scaled(rotary, base_key):
 
 def stored_tensors(entry, model):
     """The state dictionary as a checkpoint has it. A tied head is left out, but `pytorch_model.bin` shares it."""
-    tensors = {}
-    tied = model.config.tie_word_embeddings
-    for name, values in model.state_dict().items():
-        if tied and name == "lm_head.weight" and not entry.twin_of:
+    state = model.state_dict()
+    tensors = OrderedDict()
+    if entry.twin_of:
+        # The library saves this attribute along.
+        tensors._metadata = state._metadata
+    for name, values in state.items():
+        if name == "lm_head.weight" and model.config.tie_word_embeddings and not entry.twin_of:
             continue
         tensors[stored_name(entry, name)] = values.detach() if entry.twin_of else values.detach().contiguous()
-    return tensors | buffers(entry, model)
+    tensors.update(buffers(entry, model))
+    return tensors
 
 
 def stored_name(entry, name):

@@ -32,8 +32,11 @@ import transformers
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file as save_tensors
 
+# These two fill the list of configurations.
+import gpt_like  # noqa: F401
+import llama_like  # noqa: F401
 from checkpoints import configuration_file, stored_tensors
-from configurations import CONFIGURATIONS
+from configuration import CONFIGURATIONS
 from parameters import draw_ids, draw_parameters
 from reference import check_against_library, float64_model, forward, model_class
 

@@ -1,61 +1,6 @@
-"""The configurations: for each family the switches that change its mathematics."""
+"""Families with layer norms and one matrix into the MLP: the switches that change their mathematics."""
 
-import zlib
-from dataclasses import dataclass, field
-
-from transformers import AutoConfig
-
-# One token; fewer than any sliding window; more than any; two tokens.
-LENGTHS = (1, 7, 33, 2)
-
-
-@dataclass
-class Configuration:
-    family: str
-    variant: str
-    shows: str
-    keys: dict
-    dtype: str = "bfloat16"
-    spelling: int = 4
-    # Another variant, whose parameters this one holds as pytorch_model.bin, and whose expectations are its.
-    twin_of: str = ""
-    # The library's attention; Falcon's eager attention adds ALiBi twice.
-    attention: str = "eager"
-    lengths: tuple = LENGTHS
-    extra_keys: dict = field(default_factory=dict)
-    without_prefix: str = ""
-    has_buffers: bool = False
-
-    @property
-    def name(self):
-        return f"{self.family}/{self.variant}"
-
-    @property
-    def source(self):
-        """The name of the configuration that has the expectations, and the safetensors."""
-        return f"{self.family}/{self.twin_of or self.variant}"
-
-    @property
-    def seed(self):
-        return zlib.crc32(self.source.encode())
-
-    def config(self):
-        return AutoConfig.for_model(self.family, **copy_of(self.keys))
-
-
-def copy_of(value):
-    """The library writes into what it is given."""
-    if isinstance(value, dict):
-        return {key: copy_of(item) for key, item in value.items()}
-    return list(value) if isinstance(value, list) else value
-
-
-CONFIGURATIONS = []
-
-
-def add(family, variant, shows, base, changes=None, **options):
-    CONFIGURATIONS.append(Configuration(family, variant, shows, base | (changes or {}), **options))
-
+from configuration import add
 
 # GPT-2 ----------------------------------------------------------------------------------------------------------------
 
@@ -311,173 +256,41 @@ add(
     {"multi_query": False, "parallel_attn": False},
 )
 
-# Llama ----------------------------------------------------------------------------------------------------------------
-
-LLAMA = {
-    "vocab_size": 48,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "num_key_value_heads": 1,
-    "intermediate_size": 40,
-    "max_position_embeddings": 64,
-}
-
-
-def rotary(kind="default", base=10000.0, **keys):
-    return {"rope_parameters": {"rope_type": kind, "rope_theta": base, **keys}}
-
+# GPTBigCode -----------------------------------------------------------------------------------------------------------
 
 add(
-    "llama",
-    "biases",
-    "biases everywhere, heads wider than their share, no num_key_value_heads, tied",
-    LLAMA,
+    "gpt_bigcode",
+    "multi-query",
+    "one key head, causal masks among the tensors",
+    GPT2,
+    dtype="float16",
+    has_buffers=True,
+)
+add(
+    "gpt_bigcode",
+    "multi-head",
+    "query, key and value of each head together, logits not scaled, exact GELU, own head",
+    GPT2,
     {
-        "attention_bias": True,
-        "mlp_bias": True,
-        "head_dim": 12,
-        "num_key_value_heads": None,
-        "hidden_size": 18,
-        "tie_word_embeddings": True,
-        "rms_norm_eps": 1e-3,
-        "hidden_act": "gelu",
+        "multi_query": False,
+        "scale_attn_weights": False,
+        "activation_function": "gelu",
+        "tie_word_embeddings": False,
+        "layer_norm_epsilon": 1e-3,
     },
     spelling=5,
 )
-add("llama", "linear", "positions divided", LLAMA, rotary("linear", factor=4.0), dtype="float16")
-add(
-    "llama",
-    "dynamic",
-    "a base that grows with the sequence beyond 16 positions",
-    LLAMA,
-    rotary("dynamic", factor=2.0) | {"max_position_embeddings": 16},
-    lengths=(1, 7, 33, 2, 16, 17),
-)
-add(
-    "llama",
-    "llama3",
-    "low frequencies divided, middle ones blended",
-    LLAMA,
-    rotary(
-        "llama3", base=500.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32
-    )
-    | {"head_dim": 16},
-)
-add(
-    "llama",
-    "yarn",
-    "YaRN with its factor of attention",
-    LLAMA,
-    rotary("yarn", base=500.0, factor=4.0, original_max_position_embeddings=32, beta_fast=4.0)
-    | {"head_dim": 16, "max_position_embeddings": 128},
-    dtype="float16",
-)
-add(
-    "llama",
-    "yarn-keys",
-    "YaRN with each of its keys, range not truncated",
-    LLAMA,
-    rotary(
-        "yarn",
-        base=500.0,
-        factor=4.0,
-        original_max_position_embeddings=32,
-        beta_fast=6.0,
-        beta_slow=0.5,
-        mscale=1.5,
-        mscale_all_dim=0.7,
-        truncate=False,
-    )
-    | {"head_dim": 16, "max_position_embeddings": 128},
-    spelling=5,
-)
-add(
-    "llama",
-    "yarn-attention-factor",
-    "YaRN with a given factor of attention",
-    LLAMA,
-    rotary("yarn", base=100.0, factor=2.0, original_max_position_embeddings=32, attention_factor=0.8),
-)
-add(
-    "llama",
-    "linear-bin",
-    "a pickled checkpoint",
-    LLAMA,
-    rotary("linear", factor=4.0),
-    dtype="float16",
-    twin_of="linear",
-)
 
-# Mistral --------------------------------------------------------------------------------------------------------------
+# MPT ------------------------------------------------------------------------------------------------------------------
 
-MISTRAL = LLAMA | {"num_attention_heads": 6, "num_key_value_heads": 2}
+MPT = {"vocab_size": 48, "d_model": 16, "n_heads": 4, "n_layers": 2, "max_seq_len": 64}
 
-add("mistral", "window", "a sliding window in every layer", MISTRAL, {"sliding_window": 5} | rotary())
+add("mpt", "plain", "ALiBi, norms without biases, exact GELU", MPT)
 add(
-    "mistral",
-    "no-window",
-    "no sliding window, heads wider than their share",
-    MISTRAL,
-    {"sliding_window": None, "head_dim": 6, "tie_word_embeddings": True} | rotary(base=500.0),
-    spelling=5,
-)
-add(
-    "mistral",
-    "window-of-seven",
-    "a window as long as a sequence",
-    MISTRAL,
-    {"sliding_window": 7} | rotary(),
-    dtype="float16",
-    lengths=(7, 8, 6, 20),
-)
-
-# Phi-3 ----------------------------------------------------------------------------------------------------------------
-
-PHI3 = {
-    "vocab_size": 48,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "num_key_value_heads": 1,
-    "intermediate_size": 40,
-    "max_position_embeddings": 64,
-    "original_max_position_embeddings": 64,
-    "pad_token_id": 0,
-}
-SHORT, LONG = [1.0, 1.1, 1.3, 1.7], [1.2, 2.0, 4.0, 9.5]
-
-add("phi3", "plain", "fused projections, no scaling", PHI3, rotary(base=500.0), dtype="float16")
-add(
-    "phi3",
-    "longrope",
-    "short factors up to 16 positions, long ones beyond",
-    PHI3,
-    rotary("longrope", short_factor=SHORT, long_factor=LONG) | {"original_max_position_embeddings": 16},
-    lengths=(1, 16, 33, 2, 17),
-)
-add(
-    "phi3",
-    "longrope-su",
-    "the same under its old name, with a sliding window",
-    PHI3,
-    rotary("longrope", short_factor=SHORT, long_factor=LONG)
-    | {"original_max_position_embeddings": 16, "sliding_window": 5},
-    extra_keys={
-        "rope_scaling": {
-            "type": "su",
-            "short_factor": SHORT,
-            "long_factor": LONG,
-            "original_max_position_embeddings": 16,
-        }
-    },
-)
-add(
-    "phi3",
-    "partial",
-    "half of each head rotated and scaled, factor of attention given, tied (4-mini)",
-    PHI3,
-    rotary("longrope", short_factor=SHORT[:2], long_factor=LONG[:2], partial_rotary_factor=0.5, attention_factor=1.4)
-    | {"original_max_position_embeddings": 16, "tie_word_embeddings": True, "num_key_value_heads": None},
+    "mpt",
+    "clipped",
+    "six heads, clipped queries, keys and values, a given scale of attention",
+    MPT,
+    {"d_model": 24, "n_heads": 6, "layer_norm_epsilon": 1e-3, "attn_config": {"clip_qkv": 1.2, "softmax_scale": 0.7}},
     spelling=5,
 )
