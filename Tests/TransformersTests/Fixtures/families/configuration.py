@@ -27,6 +27,8 @@ class Configuration:
     left_out: tuple = ()
     without_prefix: str = ""
     has_buffers: bool = False
+    # Type of the matrices in its GGUF twin, if llama.cpp can express the configuration.
+    gguf: str = ""
 
     @property
     def name(self):

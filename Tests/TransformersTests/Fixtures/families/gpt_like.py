@@ -5,17 +5,21 @@ from configuration import add
 # GPT-2 ----------------------------------------------------------------------------------------------------------------
 
 GPT2 = {"vocab_size": 48, "n_positions": 40, "n_embd": 24, "n_layer": 2, "n_head": 3, "n_inner": 40}
+# The MLP as wide as is usual.
+PLAIN = {"n_embd": 16, "n_head": 2, "n_inner": None}
 
 add(
     "gpt2",
     "tied",
     "names without prefix, causal masks among the tensors",
-    GPT2,
+    GPT2 | PLAIN,
     dtype="float16",
+    gguf="F16",
+    extra_keys={"n_ctx": 40},
     without_prefix="transformer.",
     has_buffers=True,
 )
-add("gpt2", "tied-bin", "a pickled checkpoint, its head shared", GPT2, dtype="float16", twin_of="tied")
+add("gpt2", "tied-bin", "a pickled checkpoint, its head shared", GPT2 | PLAIN, dtype="float16", twin_of="tied")
 add(
     "gpt2",
     "untied",
@@ -82,30 +86,32 @@ add(
     "parallel residual with two norms, half of each head rotated",
     GPT_NEOX,
     dtype="float16",
+    gguf="F16",
     has_buffers=True,
 )
 add(
     "gpt_neox",
     "sequential",
-    "sequential residual, whole heads rotated with another base, gelu_new",
+    "sequential residual, whole heads rotated",
     GPT_NEOX,
     {
         "use_parallel_residual": False,
-        "hidden_act": "gelu_new",
-        "rope_parameters": {"rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 1.0},
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0},
     },
+    gguf="F16",
     spelling=5,
 )
 add(
     "gpt_neox",
     "no-attention-bias",
-    "no biases in attention, a quarter of each head rotated, linear scaling, tied",
+    "no biases in attention, a quarter of each head rotated, linear scaling, gelu_new, tied",
     GPT_NEOX,
     {
         "attention_bias": False,
+        "hidden_act": "gelu_new",
         "tie_word_embeddings": True,
         "layer_norm_eps": 1e-3,
-        "rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0, "partial_rotary_factor": 0.25},
+        "rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 500.0, "partial_rotary_factor": 0.25},
     },
 )
 
@@ -165,13 +171,22 @@ add(
 
 BLOOM = {"vocab_size": 48, "hidden_size": 16, "n_layer": 2, "n_head": 4}
 
-add("bloom", "four-heads", "ALiBi, names without prefix", BLOOM, dtype="float16", without_prefix="transformer.")
+add(
+    "bloom",
+    "four-heads",
+    "ALiBi, names without prefix",
+    BLOOM,
+    dtype="float16",
+    gguf="F16",
+    without_prefix="transformer.",
+)
 add(
     "bloom",
     "six-heads",
     "ALiBi slopes of a number of heads that is no power of two, own head",
     BLOOM,
     {"hidden_size": 24, "n_head": 6, "tie_word_embeddings": False},
+    gguf="F16",
     spelling=5,
 )
 add(
@@ -195,7 +210,14 @@ FALCON = {
     "ffn_hidden_size": 40,
 }
 
-add("falcon", "multi-query", "one key head, parallel residual with one norm, rotary embedding (7B)", FALCON)
+add(
+    "falcon",
+    "multi-query",
+    "one key head, parallel residual with one norm, rotary embedding (7B)",
+    FALCON,
+    {"ffn_hidden_size": None, "hidden_size": 16, "num_attention_heads": 4},
+    gguf="F16",
+)
 add(
     "falcon",
     "grouped",
@@ -204,9 +226,12 @@ add(
     {
         "new_decoder_architecture": True,
         "num_kv_heads": 2,
+        "ffn_hidden_size": None,
+        "hidden_size": 16,
+        "num_attention_heads": 4,
         "tie_word_embeddings": False,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 500.0},
     },
+    gguf="F16",
     spelling=5,
 )
 add(
@@ -220,6 +245,7 @@ add(
         "num_ln_in_parallel_attn": 1,
         "bias": True,
         "layer_norm_epsilon": 1e-3,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 500.0},
     },
 )
 add(
@@ -262,7 +288,8 @@ add(
     "gpt_bigcode",
     "multi-query",
     "one key head, causal masks among the tensors",
-    GPT2,
+    GPT2 | PLAIN,
+    gguf="F16",
     dtype="float16",
     has_buffers=True,
 )
@@ -285,7 +312,7 @@ add(
 
 MPT = {"vocab_size": 48, "d_model": 16, "n_heads": 4, "n_layers": 2, "max_seq_len": 64}
 
-add("mpt", "plain", "ALiBi, norms without biases, exact GELU", MPT)
+add("mpt", "plain", "ALiBi, norms without biases, exact GELU", MPT, gguf="F16")
 add(
     "mpt",
     "clipped",

@@ -32,7 +32,7 @@ add(
     },
     spelling=5,
 )
-add("llama", "linear", "positions divided", LLAMA, rotary("linear", factor=4.0), dtype="float16")
+add("llama", "linear", "positions divided", LLAMA, rotary("linear", factor=4.0), dtype="float16", gguf="F16")
 add(
     "llama",
     "dynamic",
@@ -50,6 +50,7 @@ add(
         "llama3", base=500.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32
     )
     | {"head_dim": 16},
+    gguf="F16",
 )
 add(
     "llama",
@@ -59,6 +60,7 @@ add(
     rotary("yarn", base=500.0, factor=4.0, original_max_position_embeddings=32, beta_fast=4.0)
     | {"head_dim": 16, "max_position_embeddings": 128},
     dtype="float16",
+    gguf="F16",
 )
 add(
     "llama",
@@ -108,6 +110,7 @@ add(
     MISTRAL,
     {"sliding_window": None, "head_dim": 6, "tie_word_embeddings": True} | rotary(base=500.0),
     spelling=5,
+    gguf="F16",
 )
 add(
     "mistral",
@@ -134,7 +137,7 @@ PHI3 = {
 }
 SHORT, LONG = [1.0, 1.1, 1.3, 1.7], [1.2, 2.0, 4.0, 9.5]
 
-add("phi3", "plain", "fused projections, no scaling", PHI3, rotary(base=500.0), dtype="float16")
+add("phi3", "plain", "fused projections, no scaling", PHI3, rotary(base=500.0), dtype="float16", gguf="F16")
 add(
     "phi3",
     "longrope",
@@ -142,6 +145,7 @@ add(
     PHI3,
     rotary("longrope", short_factor=SHORT, long_factor=LONG) | {"original_max_position_embeddings": 16},
     lengths=(1, 16, 33, 2, 17),
+    gguf="F16",
 )
 add(
     "phi3",
@@ -180,6 +184,7 @@ add(
     QWEN2,
     {"tie_word_embeddings": True} | rotary(),
     dtype="float16",
+    gguf="F16",
 )
 add(
     "qwen2",
@@ -217,7 +222,7 @@ add(
 
 QWEN3 = QWEN2 | {"head_dim": 8, "num_attention_heads": 4}
 
-add("qwen3", "plain", "norms of queries and keys, heads wider than their share", QWEN3, rotary())
+add("qwen3", "plain", "norms of queries and keys, heads wider than their share", QWEN3, rotary(), gguf="F16")
 add(
     "qwen3",
     "window",
@@ -255,6 +260,7 @@ add(
     GEMMA,
     rotary(),
     extra_keys={"hidden_act": "gelu"},
+    gguf="F16",
 )
 add(
     "gemma",
@@ -286,7 +292,8 @@ add(
     "capped",
     "norms around the sublayers, capped logits, alternate windows",
     GEMMA2,
-    {"num_hidden_layers": 3} | rotary(),
+    {"num_hidden_layers": 3, "query_pre_attn_scalar": 8} | rotary(),
+    gguf="F16",
 )
 add(
     "gemma2",
@@ -330,6 +337,22 @@ add(
 )
 add(
     "gemma3_text",
+    "six-layers",
+    "the sixth layer without a window, as is usual",
+    GEMMA3,
+    {
+        "num_hidden_layers": 6,
+        "query_pre_attn_scalar": 8,
+        "hidden_size": 16,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "intermediate_size": 24,
+    }
+    | two_rotaries(10000.0, 1000000.0),
+    gguf="F16",
+)
+add(
+    "gemma3_text",
     "linear",
     "the rotary embedding of the layers without a window scaled, capped head",
     GEMMA3,
@@ -354,8 +377,9 @@ add(
     "plain",
     "parallel, half of each head rotated, biases everywhere (Phi-2)",
     PHI,
-    rotary(partial_rotary_factor=0.5),
+    rotary(partial_rotary_factor=0.5) | {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 64},
     dtype="float16",
+    gguf="F16",
 )
 add(
     "phi",
@@ -387,6 +411,15 @@ add(
 )
 add(
     "smollm3",
+    "plain",
+    "every fourth layer without rotary embedding, as is usual",
+    SMOLLM3,
+    {"num_hidden_layers": 4, "hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 24} | rotary(base=2e6),
+    left_out=("no_rope_layers",),
+    gguf="F16",
+)
+add(
+    "smollm3",
     "list",
     "layers without rotary embedding listed, with a sliding window; biases, own head",
     SMOLLM3,
@@ -408,7 +441,14 @@ add(
 
 OLMO = QWEN2 | {"pad_token_id": 0}
 
-add("olmo", "clipped", "norms without parameters, clipped queries, keys and values", OLMO, {"clip_qkv": 1.5} | rotary())
+add(
+    "olmo",
+    "clipped",
+    "norms without parameters, clipped queries, keys and values",
+    OLMO,
+    {"clip_qkv": 1.5} | rotary(),
+    gguf="F16",
+)
 add(
     "olmo",
     "unclipped",
@@ -427,6 +467,7 @@ add(
     OLMO,
     rotary(),
     dtype="float32",
+    gguf="F32",
 )
 add(
     "olmo2",
@@ -448,6 +489,7 @@ add(
     STABLELM,
     {"use_qkv_bias": True} | rotary(partial_rotary_factor=0.25),
     dtype="float16",
+    gguf="F16",
 )
 add(
     "stablelm",
@@ -457,10 +499,12 @@ add(
     {"use_parallel_residual": True, "qk_layernorm": True, "layer_norm_eps": 1e-3}
     | rotary(partial_rotary_factor=0.5, base=500.0),
     spelling=5,
+    gguf="F16",
 )
 
 # StarCoder 2 ----------------------------------------------------------------------------------------------------------
 
+add("starcoder2", "plain", "biases, tanh GELU, tied", QWEN2, rotary(), dtype="float16", gguf="F16")
 add("starcoder2", "window", "biases, tanh GELU, a sliding window, tied", QWEN2, {"sliding_window": 5} | rotary())
 add(
     "starcoder2",
@@ -486,6 +530,7 @@ add(
         "tie_word_embeddings": True,
     }
     | rotary(),
+    gguf="F16",
 )
 add(
     "granite",
@@ -506,6 +551,7 @@ add(
     "parallel with one norm without bias, pairs rotated side by side, scaled logits",
     COHERE,
     rotary(),
+    gguf="F16",
 )
 add(
     "cohere",
@@ -537,6 +583,21 @@ add(
     }
     | rotary(),
     extra_keys={"sliding_window_pattern": 2},
+)
+add(
+    "cohere2",
+    "plain",
+    "every fourth layer without window and without rotary embedding, as is usual",
+    COHERE,
+    {
+        "num_hidden_layers": 4,
+        "hidden_size": 16,
+        "num_attention_heads": 4,
+        "intermediate_size": 24,
+        "sliding_window": 5,
+    }
+    | rotary(),
+    gguf="F16",
 )
 add(
     "cohere2",
