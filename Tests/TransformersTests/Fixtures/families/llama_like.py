@@ -497,7 +497,7 @@ add(
     "parallel with one norm, norms of each head of queries and keys, half rotated",
     STABLELM,
     {"use_parallel_residual": True, "qk_layernorm": True, "layer_norm_eps": 1e-3}
-    | rotary(partial_rotary_factor=0.5, base=500.0),
+    | rotary(partial_rotary_factor=0.5),
     spelling=5,
     gguf="F16",
 )

@@ -5,6 +5,7 @@ Needs the packages torch, transformers, numpy and safetensors. `make_families.py
 so, and all without names; the catalogue is always written whole.
 
 catalogue.json                     what there is: see `describe`
+FAMILY/VARIANT.gguf                for some, what `make_gguf.py` converts, with the same expectations
 FAMILY/VARIANT/config.json         a Hugging Face folder, its keys as transformers 4 or 5 writes them
                model.safetensors   or pytorch_model.bin; parameters as `parameters.py` draws them
                expected.safetensors, but for a pickled twin, which has those of the variant that it repeats
@@ -87,6 +88,7 @@ def describe(entry):
         "dtype": entry.dtype,
         "weights": "pytorch_model.bin" if entry.twin_of else "model.safetensors",
         "expected": f"{entry.source}/expected.safetensors",
+        "gguf": f"{entry.name}.gguf" if entry.gguf else None,
         "spelling": entry.spelling,
         "layers": entry.config().num_hidden_layers,
         "shows": entry.shows,
