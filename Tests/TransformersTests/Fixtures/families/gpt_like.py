@@ -179,6 +179,7 @@ add(
     dtype="float16",
     gguf="F16",
     without_prefix="transformer.",
+    extra_keys={"seq_length": 64},
 )
 add(
     "bloom",
@@ -188,6 +189,7 @@ add(
     {"hidden_size": 24, "n_head": 6, "tie_word_embeddings": False},
     gguf="F16",
     spelling=5,
+    extra_keys={"seq_length": 64},
 )
 add(
     "bloom",
