@@ -269,10 +269,10 @@ add(
 )
 add(
     "falcon",
-    "alibi-six-heads",
-    "ALiBi rounded to bfloat16, parallel",
+    "alibi-twelve-heads",
+    "ALiBi with slopes that bfloat16 rounds, as it does the products with positions, parallel",
     FALCON,
-    {"alibi": True, "multi_query": False, "ffn_hidden_size": None, "hidden_size": 18, "num_attention_heads": 6},
+    {"alibi": True, "multi_query": False, "num_attention_heads": 12},
     attention="sdpa",
     spelling=5,
 )

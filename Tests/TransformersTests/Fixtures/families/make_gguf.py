@@ -5,7 +5,9 @@ Usage: make_gguf.py LLAMA_CPP [NAME ...], where LLAMA_CPP is a checkout of llama
 also needs what `make_families.py` needs, after which it runs. Names and layouts of the tensors and the keys are the
 converter's; only the vocabulary, which these models lack, is made up: one token for each printable character.
 
-Twins have the expectations of their folders. Matrices are float16, which holds the values of those of bfloat16, too.
+Twins have the expectations of their folders. Matrices are float16, which holds the values of those of bfloat16, too, but
+for a rounding of 3e-8. llama.cpp itself gives these logits to 1e-5 from float32 files, with two exceptions: its only GELU
+is the tanh form, and it chooses the long factors of Phi-3 by the size of its context, not by the length of a sequence.
 """
 
 import importlib
