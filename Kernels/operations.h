@@ -29,6 +29,8 @@ void scale_elements(ck_context &, ck_tensor x, float factor);
 void soft_cap(ck_context &, ck_tensor x, float cap);
 void add(ck_context &, ck_tensor a, ck_tensor b, ck_tensor result);
 void subtract(ck_context &, ck_tensor a, ck_tensor b, ck_tensor result);
+void convert(ck_context &, ck_tensor x, ck_tensor result);
+void clamp(ck_context &, ck_tensor x, float limit);
 void token_scores(ck_context &, ck_tensor logits, const std::int32_t *targets, ck_tensor result);
 void first_non_finite_row(ck_context &, ck_tensor x, std::int64_t *row);
 

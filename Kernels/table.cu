@@ -139,6 +139,8 @@ ck_api make_table() {
     api.attention = Entry<attention>::call;
     api.activate = Entry<activate>::call;
     api.scale_elements = Entry<scale_elements>::call;
+    api.convert = Entry<convert>::call;
+    api.clamp = Entry<clamp>::call;
     api.soft_cap = Entry<soft_cap>::call;
     api.add = Entry<add>::call;
     api.subtract = Entry<subtract>::call;

@@ -65,6 +65,10 @@ package protocol Backend: Sendable {
         throws(ComputeError)
     /// x ← factor · x.
     func scale(_ x: Tensor, by factor: Float) throws(ComputeError)
+    /// result = x, rounded from float32 to the result's type.
+    func convert(_ x: Tensor, into result: Tensor) throws(ComputeError)
+    /// x ← min(max(x, -limit), limit).
+    func clamp(_ x: Tensor, to limit: Float) throws(ComputeError)
     /// x ← cap · tanh(x / cap).
     func softCap(_ x: Tensor, at cap: Float) throws(ComputeError)
     /// result = a + b.

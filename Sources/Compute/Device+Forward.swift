@@ -235,6 +235,24 @@ extension Device {
         try backend.scale(x, by: factor)
     }
 
+    /// result = x, each element rounded to nearest, ties to even.
+    ///
+    /// - Parameters:
+    ///   - x: (tokens, width) float32.
+    ///   - result: (tokens, width) float32, float16 or bfloat16; must not overlap x.
+    public func convert(_ x: Tensor, into result: Tensor) throws(ComputeError) {
+        try check(x, "x", .float32, in: "convert")
+        try checkActivations(result, "result", in: "convert")
+        try check(result, "result", rows: x.rows, columns: x.columns, in: "convert")
+        try backend.convert(x, into: result)
+    }
+
+    /// x ← min(max(x, -limit), limit), in place; x is (tokens, width) float32, float16 or bfloat16. A NaN stays one.
+    public func clamp(_ x: Tensor, to limit: Float) throws(ComputeError) {
+        try checkActivations(x, "x", in: "clamp")
+        try backend.clamp(x, to: limit)
+    }
+
     /// x ← cap · tanh(x / cap), in place: logits that stay below a positive cap.
     public func softCap(_ x: Tensor, at cap: Float) throws(ComputeError) {
         try check(x, "x", .float32, in: "softCap")

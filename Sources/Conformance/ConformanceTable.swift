@@ -5,7 +5,8 @@ public import Compute
 public enum ConformanceTable {
     /// All cases, operation by operation.
     public static let all: [ConformanceCase] = [
-        MemoryCases.all, DecodeCases.all, NormCases.all, ProductCases.all, ElementwiseCases.all, RotationCases.all,
+        MemoryCases.all, DecodeCases.all, NormCases.all, ProductCases.all, ElementwiseCases.all, ConversionCases.all,
+        RotationCases.all,
         AttentionCases.all, ActivationCases.all, TokenScoreCases.all, PanelCases.all, StatisticsCases.all,
         DenseCases.all,
         FactorizationCases.all, SpectrumCases.all,

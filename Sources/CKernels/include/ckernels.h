@@ -193,6 +193,9 @@ typedef struct ck_api {
     int32_t (*CK_NONNULL activate)(ck_context *CK_NONNULL context, ck_tensor x, ck_tensor bias, int32_t activation,
                                    int32_t is_gated, ck_tensor result);
     int32_t (*CK_NONNULL scale_elements)(ck_context *CK_NONNULL context, ck_tensor x, float factor);
+    // From float32 to the type of the result.
+    int32_t (*CK_NONNULL convert)(ck_context *CK_NONNULL context, ck_tensor x, ck_tensor result);
+    int32_t (*CK_NONNULL clamp)(ck_context *CK_NONNULL context, ck_tensor x, float limit);
     int32_t (*CK_NONNULL soft_cap)(ck_context *CK_NONNULL context, ck_tensor x, float cap);
     int32_t (*CK_NONNULL add)(ck_context *CK_NONNULL context, ck_tensor a, ck_tensor b, ck_tensor result);
     int32_t (*CK_NONNULL subtract)(ck_context *CK_NONNULL context, ck_tensor a, ck_tensor b, ck_tensor result);

@@ -102,6 +102,14 @@ extension CUDABackend {
         try unsafe call("scale_elements") { api, context in unsafe api.scale_elements(context, x.kernels, factor) }
     }
 
+    package func convert(_ x: Tensor, into result: Tensor) throws(ComputeError) {
+        try unsafe call("convert") { api, context in unsafe api.convert(context, x.kernels, result.kernels) }
+    }
+
+    package func clamp(_ x: Tensor, to limit: Float) throws(ComputeError) {
+        try unsafe call("clamp") { api, context in unsafe api.clamp(context, x.kernels, limit) }
+    }
+
     package func softCap(_ x: Tensor, at cap: Float) throws(ComputeError) {
         try unsafe call("soft_cap") { api, context in unsafe api.soft_cap(context, x.kernels, cap) }
     }
