@@ -68,7 +68,7 @@ public struct ShapeProfile: Sendable {
         return Result(
             loadSeconds: loadSeconds, seconds: result.seconds, analysisSeconds: stopwatch.lap(),
             layerCount: layerCount, sequenceCount: lengths.count, memory: result.memory,
-            layerParameterCount: plan.parameterCount - plan.vocabularySize * plan.width - plan.width,
+            layerParameterCount: model.layerParameterCount,
             forwardOperations: Double(tokenCount)
                 * plan.operationCount(averageKeyCount: pairs / Double(tokenCount)))
     }

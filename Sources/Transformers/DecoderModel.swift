@@ -5,10 +5,10 @@ public struct DecoderModel: Sendable {
     /// What is computed; it may be altered where the tensors still fit it.
     public var plan: DecoderPlan
     public let checkpoint: Checkpoint
-    private(set) var names: TensorNames
+    private(set) var sources: ModelSources
 
     /// Families that can be read.
-    public static let knownFamilies = ["llama"]
+    public static let knownFamilies = Family.known.map(\.name)
 
     /// Decodes the plan from config.json or GGUF metadata, and checks that the tensors are those of the plan.
     ///
@@ -16,16 +16,14 @@ public struct DecoderModel: Sendable {
     ///   the wrong shape, of an unsupported type, or that has no place.
     public init(_ checkpoint: Checkpoint) throws(TransformerError) {
         self.checkpoint = checkpoint
-        switch checkpoint.format {
-        case .gguf(let file): (plan, names) = try Llama.read(file, checkpoint: checkpoint)
-        case .huggingFace(let folder): (plan, names) = try Llama.read(folder.config, checkpoint: checkpoint)
-        }
+        let architecture = try Family.read(checkpoint)
+        (plan, sources) = (architecture.plan, architecture.sources)
         try checkTensors()
     }
 
     /// The compute type that follows the checkpoint: that of its matrices, and bfloat16 where they are quantized.
     public var storedComputeType: ComputeType {
-        let matrix = names.layers.first.flatMap { try? checkpoint.tensor($0.down) }
+        let matrix = sources.layers.first.flatMap { try? checkpoint.tensor($0.feedForwardOutput.parts[0].weight) }
         return switch matrix?.elementType {
         case .float32, .float64: .f32
         case .float16: .f16
@@ -33,30 +31,37 @@ public struct DecoderModel: Sendable {
         }
     }
 
+    /// Number of weights, a tied head counted once.
+    public var parameterCount: Int { DecoderModel.elementCount(sources.tensors(plan)) }
+
+    /// Number of weights in all layers.
+    public var layerParameterCount: Int {
+        sources.layers.reduce(0) { $0 + DecoderModel.elementCount($1.tensors(plan)) }
+    }
+
+    private static func elementCount(_ tensors: [StoredShape]) -> Int {
+        Set(tensors).reduce(0) { $0 + $1.shape.reduce(1, *) }
+    }
+
     /// The model with its first layer in the place of `count` layers: the work of a deep model with the weights of one
     /// layer, for measurements of speed.
     public func repeatingFirstLayer(count: Int) -> DecoderModel {
         var model = self
-        model.plan.layerCount = count
-        model.names.layers = Array(repeating: names.layers[0], count: count)
+        model.plan.layers = Array(repeating: plan.layers[0], count: count)
+        model.sources.layers = Array(repeating: sources.layers[0], count: count)
         return model
     }
 
     /// After this every size of the plan is that of a tensor in the files, and memory for them is justified.
     private func checkTensors() throws(TransformerError) {
-        var expected = names.ignored.union([names.embedding, names.finalNorm, names.head])
-        for layer in names.layers { expected.formUnion(layer.tensors(plan).map(\.name)) }
-        for name in checkpoint.tensorNames where !expected.contains(name) {
+        let expected = sources.tensors(plan)
+        let known = sources.ignored.union(expected.map(\.name))
+        for name in checkpoint.tensorNames where !known.contains(name) {
             throw .unexpectedTensor(path: checkpoint.path, name: name, family: plan.family)
         }
-        try wrappingCheckpoint { () throws(CheckpointError) in
-            _ = try checkpoint.tensor(names.embedding, shape: [plan.vocabularySize, plan.width])
-            _ = try checkpoint.tensor(names.head, shape: [plan.vocabularySize, plan.width])
-            _ = try checkpoint.tensor(names.finalNorm, shape: [plan.width])
-        }
-        for layer in names.layers {
-            for (name, shape) in layer.tensors(plan) {
-                try wrappingCheckpoint { () throws(CheckpointError) in _ = try checkpoint.tensor(name, shape: shape) }
+        for tensor in expected {
+            try wrappingCheckpoint { () throws(CheckpointError) in
+                _ = try checkpoint.tensor(tensor.name, shape: tensor.shape)
             }
         }
     }

@@ -9,7 +9,7 @@ public final class Forward: Sendable {
     public let device: Device
     public let layout: SequenceLayout
     private let reader: WeightReader
-    private let rotary: RotaryTable
+    private let rotaries: [RotaryTable]
     private let slabs: [Range<Int>]
     private let workspaces: [SlabWorkspace]
     private let placement: Stream.PlacementKind
@@ -42,13 +42,10 @@ public final class Forward: Sendable {
         let capacity = slabs.map { layout.rows(of: $0).count }.max() ?? 0
         let plan = model.plan
         let laneCount = min(device.laneCount, slabs.count)
-        let longest = layout.lengths.max() ?? 0
-        (rotary, workspaces) = try wrapping { () throws(ComputeError) in
-            let rotary =
-                switch plan.positions {
-                case .rotary(let base, _):
-                    try RotaryTable(base: base, headWidth: plan.heads.width, positionCount: longest, device: device)
-                }
+        (rotaries, workspaces) = try wrapping { () throws(ComputeError) in
+            let rotaries = try plan.rotaries.map { embedding throws(ComputeError) in
+                try RotaryTable(embedding, lengths: layout.lengths, device: device)
+            }
             var workspaces: [SlabWorkspace] = []
             for _ in 0..<laneCount {
                 workspaces.append(
@@ -56,7 +53,7 @@ public final class Forward: Sendable {
                         plan: plan, capacity: capacity, stages: placement == .scratchFile, computeType: computeType,
                         device: device))
             }
-            return (rotary, workspaces)
+            return (rotaries, workspaces)
         }
     }
 
@@ -64,11 +61,12 @@ public final class Forward: Sendable {
     public static func workingByteCount(
         plan: DecoderPlan, slabTokenCount: Int, device: Device, computeType: ComputeType, longest: Int
     ) -> Int {
-        let layer = (plan.parameterCount - plan.vocabularySize * plan.width) / plan.layerCount
         let rows = min(slabTokenCount, device.preferredRowCounts.activations)
-        let feedForward = computeType.byteCount * 3 * plan.feedForwardWidth * rows
-        let lane = SlabWorkspace.byteCountPerToken(plan, computeType) * slabTokenCount + feedForward + (1 << 20)
-        return computeType.byteCount * layer + device.laneCount * lane + 4 * longest * plan.heads.width
+        let lane =
+            SlabWorkspace.byteCountPerToken(plan, computeType) * slabTokenCount
+            + SlabWorkspace.byteCountPerActivationRow(plan, computeType) * rows + (1 << 20)
+        return computeType.byteCount * plan.matrixElementCount + device.laneCount * lane
+            + RotaryTable.byteCount(plan, longest: longest)
     }
 }
 
@@ -87,14 +85,9 @@ extension Forward {
                 id: tokens[row], sequence: sequence, position: row - layout.offsets[sequence],
                 vocabularySize: plan.vocabularySize)
         }
-        let table = try wrappingCheckpoint { () throws(CheckpointError) in
-            try model.checkpoint.tensor(model.names.embedding, shape: [plan.vocabularySize, plan.width])
-        }
+        let embedder = try Embedder(reader: reader, sources: model.sources, longest: layout.lengths.max() ?? 0)
         return try newStream(stage: "in the embeddings") { rows, _, output throws(TransformerError) in
-            try wrapping { () throws(ComputeError) in
-                try unsafe device.gatherRows(
-                    table.bytes.bytes, elementType: table.elementType, rows: Array(tokens[rows]), into: output)
-            }
+            try embedder.embed(tokens[rows], positions: rows.map { position(ofRow: $0) }, into: output)
         }
     }
 
@@ -108,15 +101,16 @@ extension Forward {
     public func apply(
         _ index: Int, to stream: Stream, observer: (any Observer)? = nil
     ) throws(TransformerError) -> Stream {
-        let weights = try reader.layer(model.names.layers[index])
+        let weights = try reader.layer(model.sources.layers[index])
         let sites = Set(Site.allCases.filter { observer?.wants($0, layer: index) ?? false })
         let next = try makeStream()
         try device.concurrently(slabs.count) { slab, lane throws(TransformerError) in
             let workspace = workspaces[lane]
             let rows = layout.rows(of: slabs[slab])
             let step = LayerStep(
-                plan: plan, weights: weights, rotary: rotary, device: device, workspace: workspace.prefix(rows.count),
-                lengths: Array(layout.lengths[slabs[slab]]))
+                plan: plan, layer: plan.layers[index], weights: weights,
+                rotation: plan.layers[index].rotary.map { rotaries[$0] }, device: device,
+                workspace: workspace.prefix(rows.count), layout: layout, sequences: slabs[slab])
             let input = try stream.rows(rows, staging: workspace.input)
             let output = try next.destination(rows, staging: workspace.output)
             try wrapping { () throws(ComputeError) in try step.attention(input, into: output) }
@@ -143,25 +137,22 @@ extension Forward {
     ///
     /// - Parameter destination: Where to put it, `stream` itself if it is no longer needed; nil for a new stream.
     public func finalNorm(_ stream: Stream, into destination: Stream? = nil) throws(TransformerError) -> Stream {
-        let weight = try reader.vector(model.names.finalNorm, plan.width)
+        let norm = try plan.hasFinalNorm ? reader.norm(model.sources.finalNorm) : nil
         return try newStream(destination, stage: "after the final norm") {
             rows, lane, output throws(TransformerError) in
             let input = try stream.rows(rows, staging: workspaces[lane].input)
             try wrapping { () throws(ComputeError) in
-                switch plan.norm {
-                case .rootMeanSquare(let epsilon):
-                    try device.normalize(
-                        input, .rootMeanSquare, weight: weight, bias: nil, epsilon: epsilon, groupWidth: nil,
-                        accumulates: false, into: output)
+                if let norm {
+                    try device.normalize(input, norm, into: output)
+                } else if destination !== stream {
+                    try device.copy(input, to: output)
                 }
             }
         }
     }
 
-    /// The output head, (vocabulary, width) float32, for `logits(of:rows:head:)`.
-    public func outputHead() throws(TransformerError) -> Tensor {
-        try reader.matrix([(model.names.head, plan.vocabularySize)], columns: plan.width, .f32)
-    }
+    /// The output head, for `logits(of:rows:head:)`.
+    public func outputHead() throws(TransformerError) -> OutputHead { try reader.head(model.sources) }
 
     /// Logits of some tokens, (rows.count, vocabulary) float32; ask for few rows at a time.
     ///
@@ -169,16 +160,12 @@ extension Forward {
     ///   - normed: The stream after the final norm.
     ///   - rows: Packed rows.
     ///   - head: From `outputHead()`.
-    public func logits(of normed: Stream, rows: Range<Int>, head: Tensor) throws(TransformerError) -> Tensor {
-        let (logits, staging) = try wrapping { () throws(ComputeError) in
-            (
-                try device.makeTensor([rows.count, plan.vocabularySize], .float32, for: "logits"),
-                try device.makeTensor([rows.count, plan.width], .float32, for: "rows of the stream")
-            )
+    public func logits(of normed: Stream, rows: Range<Int>, head: OutputHead) throws(TransformerError) -> Tensor {
+        let staging = try wrapping { () throws(ComputeError) in
+            try device.makeTensor([rows.count, plan.width], .float32, for: "rows of the stream")
         }
         let input = try normed.rows(rows, staging: staging)
-        try wrapping { () throws(ComputeError) in try device.product(input, head, transposesB: true, into: logits) }
-        return logits
+        return try wrapping { () throws(ComputeError) in try head.logits(of: input, plan: plan, device: device) }
     }
 }
 
@@ -224,6 +211,8 @@ extension Forward {
             return copy
         }
     }
+
+    private func position(ofRow row: Int) -> Int32 { Int32(row - layout.offsets[layout.sequence(ofRow: row)]) }
 
     private func checkFinite(_ slab: Tensor, _ rows: Range<Int>, stage: String) throws(TransformerError) {
         let badRow = try wrapping { () throws(ComputeError) in try device.firstNonFiniteRow(slab) }

@@ -2,71 +2,36 @@ import Checkpoints
 import Compute
 import Tensors
 
-/// The names of a layer's tensors in a checkpoint; biases are nil where the plan has none.
-struct LayerNames: Sendable {
-    var attentionNorm: String
-    var query: String
-    var key: String
-    var value: String
-    var attentionOutput: String
-    var feedForwardNorm: String
-    var gate: String
-    var up: String
-    var down: String
-
-    /// All weights with their shapes, and all biases where the plan has them.
-    func tensors(_ plan: DecoderPlan) -> [(name: String, shape: [Int])] {
-        let (width, inner) = (plan.width, plan.feedForwardWidth)
-        let queryRows = plan.heads.queryCount * plan.heads.width
-        let keyRows = plan.heads.keyCount * plan.heads.width
-        let attention: [(name: String, shape: [Int])] = [
-            (query, [queryRows, width]), (key, [keyRows, width]), (value, [keyRows, width]),
-            (attentionOutput, [width, queryRows]),
-        ]
-        let feedForward: [(name: String, shape: [Int])] = [
-            (gate, [inner, width]), (up, [inner, width]), (down, [width, inner]),
-        ]
-        var tensors: [(name: String, shape: [Int])] = [(attentionNorm, [width]), (feedForwardNorm, [width])]
-        tensors += attention
-        tensors += feedForward
-        let biased = (plan.hasAttentionBias ? attention : []) + (plan.hasFeedForwardBias ? feedForward : [])
-        for (name, shape) in biased { tensors.append((LayerNames.bias(name), [shape[0]])) }
-        return tensors
-    }
-
-    /// The name of the bias that belongs to a weight.
-    static func bias(_ weight: String) -> String {
-        weight.hasSuffix(".weight") ? weight.dropLast("weight".count) + "bias" : weight + ".bias"
-    }
+/// A norm's vectors, float32.
+struct NormWeights: Sendable {
+    let norm: DecoderPlan.Norm
+    /// (columns); ones where the norm has no weights.
+    let weight: Tensor
+    let bias: Tensor?
 }
 
-/// The names of a model's tensors in a checkpoint: what a family file maps.
-struct TensorNames: Sendable {
-    var embedding: String
-    var finalNorm: String
-    /// The output head; the embedding's name where the head is tied.
-    var head: String
-    var layers: [LayerNames]
-    /// Tensors that carry nothing the plan does not know: tables that are computed, a copy of a tied head.
-    var ignored: Set<String>
+/// A projection: a matrix of the compute type and a bias of float32.
+struct Projection: Sendable {
+    /// (outputs, inputs), or (inputs, outputs) where it is stored so.
+    let weight: Tensor
+    let isInputMajor: Bool
+    let bias: Tensor?
 }
 
-/// One layer's weights: matrices of the compute type, vectors of float32; projections that share an input are stacked.
+/// One layer's weights; projections that share an input are stacked.
 struct LayerWeights: Sendable {
-    let attentionNorm: Tensor
-    /// ((queryCount + 2·keyCount)·headWidth, width): query, key, value.
-    let queryKeyValue: Tensor
-    let queryKeyValueBias: Tensor?
-    /// (width, queryCount·headWidth).
-    let attentionOutput: Tensor
-    let attentionOutputBias: Tensor?
-    let feedForwardNorm: Tensor
-    /// (2·feedForwardWidth, width): gate, up.
-    let gateUp: Tensor
-    let gateUpBias: Tensor?
-    /// (width, feedForwardWidth).
-    let down: Tensor
-    let downBias: Tensor?
+    let attentionNorm: NormWeights?
+    let attentionOutputNorm: NormWeights?
+    /// Outputs: query, key, value of all heads.
+    let queryKeyValue: Projection
+    let queryNorm: NormWeights?
+    let keyNorm: NormWeights?
+    let attentionOutput: Projection
+    let feedForwardNorm: NormWeights?
+    let feedForwardOutputNorm: NormWeights?
+    /// Outputs: gate and up, or up alone.
+    let feedForwardInput: Projection
+    let feedForwardOutput: Projection
 }
 
 /// Reads weights out of a checkpoint, decodes and checks them.
@@ -76,53 +41,129 @@ struct WeightReader: Sendable {
     let device: Device
     let computeType: ComputeType
 
-    func layer(_ names: LayerNames) throws(TransformerError) -> LayerWeights {
-        let headWidth = plan.heads.width
-        let (queryRows, keyRows) = (plan.heads.queryCount * headWidth, plan.heads.keyCount * headWidth)
-        let stack = [(names.query, queryRows), (names.key, keyRows), (names.value, keyRows)]
-        let inner = plan.feedForwardWidth
-        let gateUp = [(names.gate, inner), (names.up, inner)]
+    func layer(_ sources: LayerSources) throws(TransformerError) -> LayerWeights {
+        let (width, heads, biases) = (plan.width, plan.heads, plan.biases)
         return LayerWeights(
-            attentionNorm: try vector(names.attentionNorm, plan.width),
-            queryKeyValue: try matrix(stack, columns: plan.width, computeType),
-            queryKeyValueBias: try plan.hasAttentionBias ? bias(stack) : nil,
-            attentionOutput: try matrix([(names.attentionOutput, plan.width)], columns: queryRows, computeType),
-            attentionOutputBias: try plan.hasAttentionBias ? bias([(names.attentionOutput, plan.width)]) : nil,
-            feedForwardNorm: try vector(names.feedForwardNorm, plan.width),
-            gateUp: try matrix(gateUp, columns: plan.width, computeType),
-            gateUpBias: try plan.hasFeedForwardBias ? bias(gateUp) : nil,
-            down: try matrix([(names.down, plan.width)], columns: inner, computeType),
-            downBias: try plan.hasFeedForwardBias ? bias([(names.down, plan.width)]) : nil)
+            attentionNorm: try norm(sources.attentionNorm),
+            attentionOutputNorm: try norm(sources.attentionOutputNorm),
+            queryKeyValue: try projection(
+                sources.queryKeyValue, inputs: width, hasBias: biases.contains(.queryKeyValue)),
+            queryNorm: try headNorm(sources.queryNorm, heads.queryCount),
+            keyNorm: try headNorm(sources.keyNorm, heads.keyCount),
+            attentionOutput: try projection(
+                sources.attentionOutput, inputs: heads.queryCount * heads.width,
+                hasBias: biases.contains(.attentionOutput), biasScale: plan.residualScale),
+            feedForwardNorm: try norm(sources.feedForwardNorm),
+            feedForwardOutputNorm: try norm(sources.feedForwardOutputNorm),
+            feedForwardInput: try projection(
+                sources.feedForwardInput, inputs: width, hasBias: biases.contains(.feedForwardInput)),
+            feedForwardOutput: try projection(
+                sources.feedForwardOutput, inputs: plan.feedForward.width,
+                hasBias: biases.contains(.feedForwardOutput), biasScale: plan.residualScale))
     }
 
-    /// A vector of `count` elements.
-    func vector(_ name: String, _ count: Int) throws(TransformerError) -> Tensor {
+    /// The head of the logits, float32, with its bias.
+    func head(_ sources: ModelSources) throws(TransformerError) -> OutputHead {
+        let tableWidth = plan.embedding.projectedWidth ?? plan.width
+        let source = ProjectionSource(sources.head, plan.vocabularySize)
+        let projection = try sources.headProjection.map { name throws(TransformerError) in
+            try matrix(ProjectionSource(name, tableWidth), inputs: plan.width, .float32)
+        }
+        return OutputHead(
+            projection: projection, weight: try matrix(source, inputs: tableWidth, .float32),
+            bias: try plan.biases.contains(.head) ? vector(sources.headBiasName, plan.vocabularySize) : nil)
+    }
+
+    // MARK: Norms
+
+    /// A norm over the stream's width.
+    func norm(_ source: NormSource?, _ norm: DecoderPlan.Norm? = nil) throws(TransformerError) -> NormWeights? {
+        guard let source else { return nil }
+        return try norms([source], norm ?? plan.norm, shape: [plan.width], copies: 1)
+    }
+
+    /// A norm over heads, or over a whole projection, with weights for all its columns.
+    private func headNorm(_ sources: [NormSource], _ headCount: Int) throws(TransformerError) -> NormWeights? {
+        guard let queryKeyNorm = plan.queryKeyNorm else { return nil }
+        let shape = queryKeyNorm.shape(headCount, plan.heads.width, sourceCount: sources.count)
+        return try norms(
+            sources, queryKeyNorm.norm, shape: shape, copies: queryKeyNorm.scope == .head ? headCount : 1)
+    }
+
+    /// Vectors stored one after another, and all of them `copies` times.
+    private func norms(
+        _ sources: [NormSource], _ norm: DecoderPlan.Norm, shape: [Int], copies: Int
+    ) throws(TransformerError) -> NormWeights {
+        let count = shape.reduce(1, *)
+        func vector(_ name: (NormSource) -> String) throws(TransformerError) -> Tensor {
+            let vector = try make([copies * sources.count * count])
+            for copy in 0..<copies {
+                for (i, source) in sources.enumerated() {
+                    let begin = (copy * sources.count + i) * count
+                    try decode(name(source), shape: shape, into: vector.columns(begin..<begin + count))
+                }
+            }
+            return vector
+        }
+        let weight = try norm.hasWeight ? vector(\.weight) : constant(1, copies * sources.count * count)
+        if norm.weightOffset != 0 {
+            let offset = try constant(norm.weightOffset, weight.columns)
+            try wrapping { () throws(ComputeError) in try device.addBias(offset, to: weight) }
+        }
+        return NormWeights(norm: norm, weight: weight, bias: try norm.hasBias ? vector(\.bias) : nil)
+    }
+
+    private func constant(_ value: Float, _ count: Int) throws(TransformerError) -> Tensor {
+        try wrapping { () throws(ComputeError) in
+            try device.makeTensor([Float](repeating: value, count: count), [count], for: "a norm's weights")
+        }
+    }
+
+    // MARK: Projections
+
+    private func projection(
+        _ source: ProjectionSource, inputs: Int, hasBias: Bool, biasScale: Float = 1
+    ) throws(TransformerError) -> Projection {
+        let weight = try matrix(source, inputs: inputs, computeType.elementType)
+        let bias = try hasBias ? bias(source) : nil
+        if let bias, biasScale != 1 {
+            try wrapping { () throws(ComputeError) in try device.scale(bias, by: biasScale) }
+        }
+        return Projection(weight: weight, isInputMajor: source.isInputMajor, bias: bias)
+    }
+
+    func matrix(
+        _ source: ProjectionSource, inputs: Int, _ type: ElementType
+    ) throws(TransformerError) -> Tensor {
+        if source.isInputMajor {
+            let tensor = try make([inputs, source.rowCount], type)
+            try decode(source.parts[0].weight, shape: [inputs, source.rowCount], into: tensor)
+            return tensor
+        }
+        let tensor = try make([source.rowCount, inputs], type)
+        var begin = 0
+        for part in source.parts {
+            let stored = try stored(part.weight, [part.rowCount, inputs])
+            try decode(stored, part, rows: { tensor.rows($0) }, from: &begin)
+        }
+        return tensor
+    }
+
+    private func bias(_ source: ProjectionSource) throws(TransformerError) -> Tensor {
+        let tensor = try make([source.rowCount])
+        var begin = 0
+        for part in source.parts {
+            let stored = try stored(TensorName.bias(of: part.weight), [part.rowCount])
+            try decode(stored, part, rows: { tensor.columns($0) }, from: &begin)
+        }
+        return tensor
+    }
+
+    // MARK: Decoding
+
+    private func vector(_ name: String, _ count: Int) throws(TransformerError) -> Tensor {
         let tensor = try make([count])
         try decode(name, shape: [count], into: tensor)
-        return tensor
-    }
-
-    /// Matrices (rows, columns) stacked one below the other.
-    func matrix(
-        _ parts: [(name: String, rows: Int)], columns: Int, _ computeType: ComputeType
-    ) throws(TransformerError) -> Tensor {
-        let tensor = try make([parts.reduce(0) { $0 + $1.rows }, columns], computeType.elementType)
-        var begin = 0
-        for part in parts {
-            try decode(part.name, shape: [part.rows, columns], into: tensor.rows(begin..<begin + part.rows))
-            begin += part.rows
-        }
-        return tensor
-    }
-
-    private func bias(_ parts: [(name: String, rows: Int)]) throws(TransformerError) -> Tensor {
-        let tensor = try make([parts.reduce(0) { $0 + $1.rows }])
-        var begin = 0
-        for part in parts {
-            let slice = tensor.columns(begin..<begin + part.rows)
-            try decode(LayerNames.bias(part.name), shape: [part.rows], into: slice)
-            begin += part.rows
-        }
         return tensor
     }
 
@@ -130,14 +171,50 @@ struct WeightReader: Sendable {
         try wrapping { () throws(ComputeError) in try device.makeTensor(shape, type, for: "a layer's weights") }
     }
 
+    private func stored(_ name: String, _ shape: [Int]) throws(TransformerError) -> StoredTensor {
+        try wrappingCheckpoint { () throws(CheckpointError) in try checkpoint.tensor(name, shape: shape) }
+    }
+
+    /// Decodes the wanted rows of a stored tensor to the rows from `begin` of what `rows` gives, and checks them.
+    private func decode(
+        _ stored: StoredTensor, _ part: ProjectionSource.Part, rows: (Range<Int>) -> Tensor, from begin: inout Int
+    ) throws(TransformerError) {
+        let rowByteCount = stored.byteCount / part.rowCount
+        let first = begin
+        for range in part.rows {
+            let bytes = unsafe UnsafeRawBufferPointer(
+                rebasing: stored.bytes[range.lowerBound * rowByteCount..<range.upperBound * rowByteCount])
+            let result = rows(begin..<begin + range.count)
+            try wrapping { () throws(ComputeError) in
+                try unsafe device.decode(bytes.bytes, elementType: stored.elementType, into: result)
+            }
+            begin += range.count
+        }
+        try checkFinite(rows(first..<begin), stored.name) { row in
+            var rest = row
+            for range in part.rows {
+                if rest < range.count { return range.lowerBound + rest }
+                rest -= range.count
+            }
+            return row
+        }
+    }
+
     private func decode(_ name: String, shape: [Int], into tensor: Tensor) throws(TransformerError) {
-        let stored = try wrappingCheckpoint { () throws(CheckpointError) in
-            try checkpoint.tensor(name, shape: shape)
-        }
-        let badRow = try wrapping { () throws(ComputeError) in
+        let stored = try stored(name, shape)
+        try wrapping { () throws(ComputeError) in
             try unsafe device.decode(stored.bytes.bytes, elementType: stored.elementType, into: tensor)
-            return try device.firstNonFiniteRow(tensor)
         }
-        if let badRow { throw .nonFiniteWeight(path: checkpoint.path, tensor: name, row: badRow) }
+        try checkFinite(tensor, name) { $0 }
+    }
+
+    /// - Parameter storedRow: The row of the stored tensor that a row of `tensor` came from.
+    private func checkFinite(
+        _ tensor: Tensor, _ name: String, storedRow: (Int) -> Int
+    ) throws(TransformerError) {
+        let badRow = try wrapping { () throws(ComputeError) in try device.firstNonFiniteRow(tensor) }
+        if let badRow {
+            throw .nonFiniteWeight(path: checkpoint.path, tensor: name, row: storedRow(badRow))
+        }
     }
 }

@@ -1,28 +1,30 @@
 import Checkpoints
+import Compute
 
-/// The settings of a model file, read one by one: what is missing, mistyped or not understood is an error with its
-/// key.
-struct Settings {
+/// The settings of a model file, read one by one: what is missing, mistyped or contradicts itself is an error with its
+/// key, and so is what nobody has read.
+final class Settings {
     let path: String
+    /// Of the checkpoint: a layer has tensors, and a number alone must not make layers.
+    private let tensorCount: Int
     private let keys: [String]
     private let value: (String) -> JSON?
+    private var read: Set<String> = []
 
     /// The members of a config.json.
-    init(path: String, config: JSON) {
+    init(path: String, config: JSON, tensorCount: Int) {
         self.path = path
+        self.tensorCount = tensorCount
         keys = config.object?.keys ?? []
-        // A null stands for the default, as in Python.
-        value = { key in
-            guard let value = config[key], !value.isNull else { return nil }
-            return value
-        }
+        value = { config[$0] }
     }
 
     /// The metadata of a GGUF file.
-    init(path: String, gguf file: GGUFFile) {
+    init(path: String, gguf file: GGUFFile, tensorCount: Int) {
         self.path = path
+        self.tensorCount = tensorCount
         keys = file.metadata.keys
-        value = { key in file.metadata[key].map(Settings.json) }
+        value = { file.metadata[$0].map(Settings.json) }
     }
 
     private static func json(_ value: GGUFValue) -> JSON {
@@ -32,138 +34,194 @@ struct Settings {
         case .number(let number): .number(number)
         case .bool(let flag): .bool(flag)
         case .string(let bytes): .string(String(decoding: bytes, as: UTF8.self))
-        case .array: .array([])
+        case .array(let array): .array(elements(array))
         }
     }
 
-    // MARK: Typed values
+    /// Of an array that a layer or a frequency has an element of; longer ones are vocabularies.
+    private static func elements(_ array: GGUFArray) -> [JSON] {
+        guard array.count <= 1 << 16 else { return [] }
+        if let bools = array.bools { return bools.map(JSON.bool) }
+        if let integers = array.integers { return integers.map(JSON.integer) }
+        return (array.numbers ?? []).map(JSON.number)
+    }
+}
 
-    func string(_ key: String, otherwise: String? = nil) throws(TransformerError) -> String {
-        guard let json = value(key) else { return try required(otherwise, key) }
-        guard let string = json.string else { throw problem(key, "is not a string") }
+// MARK: - Values
+
+extension Settings {
+    /// The value of the first of some names of one setting; nil where all are absent or null, which stands for the
+    /// default, as in Python. Values under several of the names must agree.
+    func json(_ names: String...) throws(TransformerError) -> JSON? { try json(names) }
+
+    func json(_ names: [String]) throws(TransformerError) -> JSON? {
+        read.formUnion(names)
+        var found: (key: String, value: JSON)?
+        for key in names {
+            guard let value = value(key), !value.isNull else { continue }
+            if let found, found.value != value { throw problem(key, "contradicts \(found.key.legible)") }
+            found = found ?? (key, value)
+        }
+        return found?.value
+    }
+
+    /// Whether a setting is there, be it null.
+    func isPresent(_ key: String) -> Bool { value(key) != nil }
+
+    func string(_ names: String..., otherwise: String? = nil) throws(TransformerError) -> String {
+        guard let json = try json(names) else { return try required(otherwise, names) }
+        guard let string = json.string else { throw problem(names[0], "is not a string") }
         return string
     }
 
-    /// A count from 1 to 2³¹.
-    func count(_ key: String, otherwise: Int? = nil) throws(TransformerError) -> Int {
-        guard let json = value(key) else { return try required(otherwise, key) }
-        guard let integer = json.integer, (1..<(1 << 31)).contains(integer) else {
-            throw problem(key, "is not a whole number between 1 and 2^31")
-        }
-        return integer
+    func flag(_ names: String..., otherwise: Bool) throws(TransformerError) -> Bool {
+        guard let json = try json(names) else { return otherwise }
+        guard let flag = json.bool else { throw problem(names[0], "is neither true nor false") }
+        return flag
     }
 
-    func positive(_ key: String, otherwise: Double? = nil) throws(TransformerError) -> Double {
-        guard let json = value(key) else { return try required(otherwise, key) }
+    func number(_ names: String..., otherwise: Double? = nil) throws(TransformerError) -> Double {
+        guard let json = try json(names) else { return try required(otherwise, names) }
+        guard let number = json.number, number.isFinite else { throw problem(names[0], "is not a number") }
+        return number
+    }
+
+    func positive(_ names: String..., otherwise: Double? = nil) throws(TransformerError) -> Double {
+        guard let json = try json(names) else { return try required(otherwise, names) }
         guard let number = json.number, number > 0, number.isFinite else {
-            throw problem(key, "is not a positive number")
+            throw problem(names[0], "is not a positive number")
         }
         return number
     }
 
     /// A number that stays above 0 and finite where it is computed with.
-    func positiveFloat(_ key: String, otherwise: Double? = nil) throws(TransformerError) -> Float {
-        let number = Float(try positive(key, otherwise: otherwise))
-        guard number > 0, number.isFinite else { throw problem(key, "is not a positive number of 32 bits") }
+    func positiveFloat(_ names: String..., otherwise: Double? = nil) throws(TransformerError) -> Float {
+        guard let json = try json(names) else { return Float(try required(otherwise, names)) }
+        guard let number = json.number.map({ Float($0) }), number > 0, number.isFinite else {
+            throw problem(names[0], "is not a positive number of 32 bits")
+        }
         return number
     }
 
-    func flag(_ key: String, otherwise: Bool) throws(TransformerError) -> Bool {
-        guard let json = value(key) else { return otherwise }
-        guard let flag = json.bool else { throw problem(key, "is neither true nor false") }
-        return flag
-    }
-
-    /// The base of the rotary frequencies: from 1 to the largest float32, so that all frequencies are above 0 and none
-    /// is above 1.
-    func rotaryBase(_ key: String) throws(TransformerError) -> Double {
-        try checkedBase(try positive(key, otherwise: 10000), key)
-    }
-
-    private func checkedBase(_ base: Double, _ key: String) throws(TransformerError) -> Double {
-        guard base >= 1, base <= Double(Float.greatestFiniteMagnitude) else {
-            throw problem(key, "is \(base); expected a base from 1 to \(Float.greatestFiniteMagnitude)")
+    /// A number that stays above 0 and finite where it is computed with, or nil where it is absent or null.
+    func positiveFloatIfPresent(_ names: String...) throws(TransformerError) -> Float? {
+        guard let json = try json(names) else { return nil }
+        guard let number = json.number.map({ Float($0) }), number > 0, number.isFinite else {
+            throw problem(names[0], "is not a positive number of 32 bits")
         }
-        return base
+        return number
     }
 
-    /// The base of the rotary frequencies: `rope_theta`, or `rope_parameters` as transformers 5 writes them.
-    func rotaryBase() throws(TransformerError) -> Double {
-        for key in ["rope_parameters", "rope_scaling"] {
-            guard let parameters = value(key) else { continue }
-            guard let object = parameters.object else { throw problem(key, "is not an object") }
-            let kind = (object["rope_type"] ?? object["type"])?.string ?? "default"
-            guard kind == "default" else { throw problem(key, "rotary scaling \(kind.quoted) is not supported") }
-            if let unknown = object.keys.first(where: { !["rope_type", "type", "rope_theta"].contains($0) }) {
-                throw problem("\(key).\(unknown)", "is not understood, and may change the mathematics")
-            }
+    /// A number of positions or the like, from 1 to 2³¹.
+    func count(_ names: String..., otherwise: Int? = nil) throws(TransformerError) -> Int {
+        guard let json = try json(names) else { return try required(otherwise, names) }
+        return try checkedCount(json, names[0], limit: 1 << 31)
+    }
+
+    func countIfPresent(_ names: String...) throws(TransformerError) -> Int? {
+        guard let json = try json(names) else { return nil }
+        return try checkedCount(json, names[0], limit: 1 << 31)
+    }
+
+    /// The extent of a tensor: products of two or three of them stay far from overflow.
+    func extent(_ names: String..., otherwise: Int? = nil) throws(TransformerError) -> Int {
+        guard let json = try json(names) else { return try required(otherwise, names) }
+        return try checkedCount(json, names[0], limit: 1 << 24)
+    }
+
+    func extentIfPresent(_ names: String...) throws(TransformerError) -> Int? {
+        guard let json = try json(names) else { return nil }
+        return try checkedCount(json, names[0], limit: 1 << 24)
+    }
+
+    /// A number of heads. The largest models have some hundred; attention takes memory for each token and head at once.
+    func headCount(_ names: String..., otherwise: Int? = nil) throws(TransformerError) -> Int {
+        guard let json = try json(names) else { return try required(otherwise, names) }
+        return try checkedCount(json, names[0], limit: 4096)
+    }
+
+    /// The number of layers, of which each must have a tensor.
+    func layerCount(_ names: String...) throws(TransformerError) -> Int {
+        guard let json = try json(names) else { throw problem(names[0], "is missing") }
+        let count = try checkedCount(json, names[0], limit: 1 << 24)
+        guard count <= tensorCount else {
+            throw problem(names[0], "is \(count), and the checkpoint has \(tensorCount) tensors in all")
         }
-        let nested = value("rope_parameters")?["rope_theta"]
-        if let nested, let outer = value("rope_theta"), nested.number != outer.number {
-            throw problem("rope_theta", "contradicts rope_parameters.rope_theta")
+        return count
+    }
+
+    private func checkedCount(_ json: JSON, _ key: String, limit: Int) throws(TransformerError) -> Int {
+        guard let integer = json.integer, (1...limit).contains(integer) else {
+            throw problem(key, "is not a whole number between 1 and \(limit)")
         }
-        guard let nested else { return try rotaryBase("rope_theta") }
-        guard let base = nested.number else { throw problem("rope_parameters.rope_theta", "is not a number") }
-        return try checkedBase(base, "rope_parameters.rope_theta")
+        return integer
     }
 
-    // MARK: Requirements
-
-    func require(_ key: String, equals expected: JSON, otherwise: JSON? = nil) throws(TransformerError) {
-        guard let got = value(key) ?? otherwise, got != expected else { return }
-        throw problem(
-            key,
-            "is \(got.serialized(indented: false).legible); only \(expected.serialized(indented: false)) is supported")
+    private func required<Value>(_ value: Value?, _ names: [String]) throws(TransformerError) -> Value {
+        guard let value else { throw problem(names[0], "is missing") }
+        return value
     }
 
-    func require(_ key: String, equals expected: Int) throws(TransformerError) {
-        try require(key, equals: .integer(expected))
+    func problem(_ key: String, _ text: String) -> TransformerError { .setting(path: path, key: key, problem: text) }
+}
+
+// MARK: - Requirements
+
+extension Settings {
+    /// A setting of which one value alone is supported, and is the default.
+    func require(_ key: String, equals expected: JSON) throws(TransformerError) {
+        try require(key, oneOf: [expected])
+    }
+
+    func require(_ key: String, oneOf supported: [JSON]) throws(TransformerError) {
+        guard let got = try json(key), !supported.contains(got) else { return }
+        let list = supported.map { $0.serialized(indented: false) }.joined(separator: " or ")
+        throw problem(key, "is \(got.serialized(indented: false).legible); only \(list) is supported")
     }
 
     func requireAbsent(_ key: String) throws(TransformerError) {
-        if value(key) != nil { throw problem(key, "is not supported") }
+        if try json(key) != nil { throw problem(key, "is not supported") }
     }
 
-    func refuseUnknown(understood: Set<String>, harmless: Set<String>) throws(TransformerError) {
-        for key in keys where !understood.contains(key) && !harmless.contains(key) && value(key) != nil {
-            throw problem(key, "is not understood, and may change the mathematics; it is refused rather than ignored")
+    /// An activation, by the names that Hugging Face has for it.
+    func activation(_ names: String..., otherwise: String) throws(TransformerError) -> Activation {
+        let json = try json(names)
+        guard let name = json == nil ? otherwise : json?.string else { throw problem(names[0], "is not a string") }
+        switch name {
+        case "silu", "swish": return .silu
+        case "gelu", "gelu_python": return .gelu
+        case "gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_accurate", "gelu_fast": return .geluTanh
+        case "relu": return .relu
+        case "relu2": return .reluSquared
+        case "quick_gelu": return .quickGELU
+        default: throw problem(names[0], "the activation \(name.quoted) is not supported")
         }
     }
 
-    func refuseUnknown(prefix: String, understood: Set<String>) throws(TransformerError) {
-        for key in keys where key.hasPrefix(prefix) && !understood.contains(key) {
-            throw problem(key, "is not understood, and may change the mathematics; it is refused rather than ignored")
-        }
-    }
-
-    /// Relations between the numbers of a plan, and bounds that keep products of them far from overflow.
+    /// Refuses every setting that was not read and is not known to be harmless.
     ///
-    /// - Parameter tensorCount: of the checkpoint: a layer has tensors, and a number alone must not make layers.
-    func check(_ plan: DecoderPlan, tensorCount: Int) throws(TransformerError) {
-        guard plan.layerCount <= tensorCount else {
-            throw problem("layers", "the plan has \(plan.layerCount), and the checkpoint \(tensorCount) tensors in all")
+    /// - Parameter prefix: Of the keys in question; others belong to someone else.
+    func refuseUnread(prefix: String = "", harmless: Set<String> = []) throws(TransformerError) {
+        for key in keys where key.hasPrefix(prefix) && !read.contains(key) && !harmless.contains(key) {
+            guard let value = value(key), !value.isNull else { continue }
+            throw problem(key, "is not understood, and may change the mathematics; it is refused rather than ignored")
         }
-        guard plan.heads.queryCount <= Self.headLimit else {
-            throw problem("attention heads", "\(plan.heads.queryCount) are out of range, 1 to \(Self.headLimit)")
-        }
+    }
+
+    /// Relations between the numbers of a plan.
+    func check(_ plan: DecoderPlan) throws(TransformerError) {
         guard plan.heads.queryCount.isMultiple(of: plan.heads.keyCount) else {
             throw problem(
                 "attention heads", "\(plan.heads.queryCount) do not share \(plan.heads.keyCount) key heads evenly")
         }
-        guard plan.heads.width.isMultiple(of: 2) else {
-            throw problem("head width", "\(plan.heads.width) is odd; rotary positions need pairs")
+        for rotary in plan.rotaries where !(2...plan.heads.width).contains(rotary.width) || rotary.width % 2 != 0 {
+            throw problem(
+                "rotary width", "\(rotary.width) of a head's \(plan.heads.width) elements cannot be turned in pairs")
         }
-        let extents = [
-            plan.width, plan.heads.queryCount * plan.heads.width, plan.feedForwardWidth, plan.vocabularySize,
-            plan.layerCount,
-        ]
-        guard extents.allSatisfy({ (1...(1 << 24)).contains($0) }) else {
-            throw problem("sizes", "one of \(extents) is out of range")
+        guard plan.heads.queryCount * plan.heads.width <= 1 << 24 else {
+            throw problem("sizes", "\(plan.heads.queryCount) heads of width \(plan.heads.width) are out of range")
         }
     }
-
-    /// Of queries. The largest models have some hundred; attention takes memory for each token and head at once.
-    private static let headLimit = 4096
 
     /// Keys of config.json that say nothing about the mathematics of a forward pass.
     static let harmlessKeys: Set<String> = [
@@ -178,13 +236,4 @@ struct Settings {
         "task_specific_params", "temperature", "tf_legacy_loss", "tokenizer_class", "top_k", "top_p", "torch_dtype",
         "torchscript", "transformers_version", "typical_p", "unsloth_version", "use_bfloat16", "use_cache",
     ]
-
-    private func required<Value>(_ value: Value?, _ key: String) throws(TransformerError) -> Value {
-        guard let value else { throw problem(key, "is missing") }
-        return value
-    }
-
-    private func problem(_ key: String, _ text: String) -> TransformerError {
-        .setting(path: path, key: key, problem: text)
-    }
 }

@@ -281,7 +281,7 @@ struct Analyze: ParsableCommand {
     private func describe(_ model: DecoderModel, _ fingerprint: String) -> Profile.Model {
         Profile.Model(
             path: model.checkpoint.path, family: model.plan.family, layerCount: model.plan.layerCount,
-            width: model.plan.width, parameterCount: model.plan.parameterCount, fingerprint: fingerprint)
+            width: model.plan.width, parameterCount: model.parameterCount, fingerprint: fingerprint)
     }
 
     private func describe(_ corpus: Corpus) -> Profile.Corpus {

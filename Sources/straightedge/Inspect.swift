@@ -22,7 +22,7 @@ struct Inspect: ParsableCommand {
             let checkpoint = try Checkpoint.open(self.model.model)
             let model = try DecoderModel(checkpoint)
             show(checkpoint)
-            show(model.plan)
+            for line in PlanDescription(plan: model.plan).lines { show(line.name, line.value) }
             show("tokenizer", tokenizerDescription(checkpoint))
             try showMemory(model.plan)
         }
@@ -45,27 +45,6 @@ struct Inspect: ParsableCommand {
         for type in checkpoint.elementTypeCounts {
             show("  \(type.name)", "\(Text.count(type.parameterCount)) in \(type.tensorCount) tensors")
         }
-    }
-
-    private func show(_ plan: DecoderPlan) {
-        show("family", plan.family)
-        show("layers", "\(plan.layerCount), width \(plan.width)")
-        show(
-            "attention",
-            "\(plan.heads.queryCount) query heads, \(plan.heads.keyCount) key heads of width \(plan.heads.width)"
-                + (plan.hasAttentionBias ? ", with biases" : ""))
-        switch plan.positions {
-        case .rotary(let base, let layout):
-            show("positions", "\(Text.count(plan.maximumPositions)), rotary base \(base), pairs in \(layout)")
-        }
-        switch plan.feedForward {
-        case .gatedSiLU(let width):
-            show("MLP", "SwiGLU, width \(width)" + (plan.hasFeedForwardBias ? ", with biases" : ""))
-        }
-        switch plan.norm {
-        case .rootMeanSquare(let epsilon): show("norm", "RMSNorm, epsilon \(epsilon)")
-        }
-        show("vocabulary", "\(Text.count(plan.vocabularySize)), head \(plan.isHeadTied ? "tied" : "of its own")")
     }
 
     private func tokenizerDescription(_ checkpoint: Checkpoint) -> String {

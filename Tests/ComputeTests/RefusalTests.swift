@@ -134,7 +134,7 @@ import Testing
     }
 
     @Test func elementwise() throws {
-        let (x, vector) = (try tensor([3, 6]), try tensor([6]))
+        let x = try tensor([3, 6])
         expectShape("addBias", "bias") { try device.addBias(try tensor([7]), to: x) }
         expectShape("subtract", "b") { try device.subtract(x, try tensor([3, 5]), into: x) }
         expectShape("subtract", "result") { try device.subtract(x, x, into: try tensor([4, 6])) }
@@ -145,7 +145,7 @@ import Testing
     }
 
     @Test func norms() throws {
-        let (x, vector) = (try tensor([3, 6]), try tensor([6]))
+        let x = try tensor([3, 6])
         func normalize(
             _ x: Tensor, weight: Tensor, bias: Tensor? = nil, groupWidth: Int? = nil, accumulates: Bool = false,
             into result: Tensor

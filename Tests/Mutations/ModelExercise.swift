@@ -89,7 +89,7 @@ enum ModelExercise {
     private static func forward(_ checkpoint: Checkpoint, _ device: Device, _ exercise: inout Exercise) {
         guard let model = exercise.attempt({ try DecoderModel(checkpoint) }) else { return }
         let plan = model.plan
-        _ = (plan.parameterCount, plan.operationCount(averageKeyCount: 2))
+        _ = (model.parameterCount, plan.operationCount(averageKeyCount: 2))
         let layout = SequenceLayout(lengths: [3, 1])
         _ = Forward.workingByteCount(plan: plan, slabTokenCount: 4, device: device, computeType: .f32, longest: 3)
         let ids = [0, 1, 2, Int32(clamping: plan.vocabularySize - 1)]

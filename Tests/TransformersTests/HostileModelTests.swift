@@ -54,8 +54,8 @@ struct HostileModelTests {
         "a count of layers or heads alone makes nothing: it is refused before names or memory are made for it",
         arguments: [
             ("\"num_hidden_layers\": 16777216", "layers"), ("\"num_hidden_layers\": 2147483647", "layers"),
-            ("\"num_attention_heads\": 1048576, \"head_dim\": 2", "attention heads"),
-            ("\"num_attention_heads\": 2147483647", "attention heads"), ("\"num_attention_heads\": 64", "q_proj"),
+            ("\"num_attention_heads\": 1048576, \"head_dim\": 2", "num_attention_heads"),
+            ("\"num_attention_heads\": 2147483647", "num_attention_heads"), ("\"num_attention_heads\": 64", "q_proj"),
             ("\"num_attention_heads\": 0", "num_attention_heads"),
             ("\"num_key_value_heads\": 0", "num_key_value_heads"),
             ("\"num_key_value_heads\": -2", "num_key_value_heads"), ("\"head_dim\": 0", "head_dim"),
@@ -70,7 +70,7 @@ struct HostileModelTests {
         arguments: [
             "\"model_type\": \"NAME\"", "\"hidden_act\": \"NAME\"", "\"NAME\": 1",
             "\"rope_scaling\": {\"type\": \"NAME\"}", "\"rope_scaling\": {\"NAME\": 1}",
-            "\"pretraining_tp\": [\"NAME\"]",
+            "\"rope_interleaved\": [\"NAME\"]",
         ])
     func messages(member: String) throws {
         let name = "\\u001b[2J\u{7F}\u{9B}" + String(repeating: "x", count: 100_000)

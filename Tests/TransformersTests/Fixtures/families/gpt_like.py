@@ -191,14 +191,6 @@ add(
     spelling=5,
     extra_keys={"seq_length": 64},
 )
-add(
-    "bloom",
-    "residual-after-norm",
-    "the residual stream goes through the norms",
-    BLOOM,
-    {"apply_residual_connection_post_layernorm": True, "n_head": 2, "layer_norm_epsilon": 1e-3},
-    dtype="float32",
-)
 add("bloom", "four-heads-bin", "a pickled checkpoint", BLOOM, dtype="float16", twin_of="four-heads")
 
 # Falcon ---------------------------------------------------------------------------------------------------------------
@@ -249,32 +241,6 @@ add(
         "layer_norm_epsilon": 1e-3,
         "rope_parameters": {"rope_type": "default", "rope_theta": 500.0},
     },
-)
-add(
-    "falcon",
-    "alibi-four-heads",
-    "ALiBi with slopes that bfloat16 holds, sequential, biases, tanh GELU (RW)",
-    FALCON,
-    {
-        "hidden_size": 16,
-        "num_attention_heads": 4,
-        "alibi": True,
-        "multi_query": False,
-        "parallel_attn": False,
-        "bias": True,
-        "activation": "gelu_pytorch_tanh",
-    },
-    attention="sdpa",
-    dtype="float16",
-)
-add(
-    "falcon",
-    "alibi-twelve-heads",
-    "ALiBi with slopes that bfloat16 rounds, as it does the products with positions, parallel",
-    FALCON,
-    {"alibi": True, "multi_query": False, "num_attention_heads": 12},
-    attention="sdpa",
-    spelling=5,
 )
 add(
     "falcon",

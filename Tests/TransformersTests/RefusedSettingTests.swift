@@ -1,0 +1,56 @@
+import Checkpoints
+import Testing
+import Transformers
+
+@Suite("A setting of any family that is not understood is refused by name")
+struct RefusedSettingTests {
+    /// A fixture of each family.
+    private static let families: [FamilyFixture] = {
+        var seen: Set<Substring> = []
+        return FamilyFixture.all.filter {
+            !$0.name.hasSuffix("-bin") && seen.insert($0.name.split(separator: "/")[0]).inserted
+        }
+    }()
+
+    /// Where it is not `hidden_act`; BLOOM's and MPT's activation no setting changes, and `hidden_act` is unknown there.
+    private static let activationKeys = [
+        "gpt2": "activation_function", "gptj": "activation_function", "gpt_bigcode": "activation_function",
+        "opt": "activation_function", "falcon": "activation", "gemma2": "hidden_activation",
+        "gemma3_text": "hidden_activation",
+    ]
+
+    @Test("a key that nobody knows", arguments: families)
+    func unknownKey(fixture: FamilyFixture) throws {
+        try expectRefusal(of: fixture, adding: "\"unknown_multiplier\": 2", naming: "unknown_multiplier")
+    }
+
+    @Test("an activation", arguments: families)
+    func activation(fixture: FamilyFixture) throws {
+        let key = Self.activationKeys[fixture.family] ?? "hidden_act"
+        try expectRefusal(of: fixture, adding: "\"\(key)\": \"mish\"", naming: key)
+    }
+
+    @Test("a rotary scaling", arguments: families)
+    func rotaryScaling(fixture: FamilyFixture) throws {
+        let config = try JSON.read("\(fixture.path)/config.json")
+        let key = config["rope_parameters"] == nil ? "rope_scaling" : "rope_parameters"
+        try expectRefusal(of: fixture, adding: "\"\(key)\": {\"rope_type\": \"axial\", \"factor\": 2}", naming: key)
+    }
+
+    @Test("a kind of norm", arguments: families)
+    func norm(fixture: FamilyFixture) throws {
+        try expectRefusal(of: fixture, adding: "\"norm_type\": \"group_norm\"", naming: "norm_type")
+    }
+
+    @Test("experts, state spaces and encoders", arguments: ["mixtral", "mamba", "bert", "t5", "deepseek_v3"])
+    func otherArchitectures(modelType: String) throws {
+        let fixture = try FamilyFixture.named("llama/linear")
+        try expectRefusal(of: fixture, adding: "\"model_type\": \"\(modelType)\"", naming: modelType)
+    }
+
+    private func expectRefusal(of fixture: FamilyFixture, adding member: String, naming key: String) throws {
+        let folder = try TemporaryModel(copying: "families/\(fixture.name)", addingToConfig: member)
+        let error = #expect(throws: TransformerError.self) { try DecoderModel(Checkpoint.open(folder.path)) }
+        #expect("\(try #require(error))".contains(key))
+    }
+}
