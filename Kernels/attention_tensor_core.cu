@@ -191,8 +191,9 @@ template <int width> struct Gathered {
     static constexpr int fragmentsPerWarp = Shares<width>::fragmentsPerWarp;
 
     float outputs[fragmentsPerWarp][width / 8][4];
-    // Largest score before it is scaled, of the whole row; sum of the weights of this lane's columns.
-    float largest[fragmentsPerWarp][2];
+    // A weight is 2^(scale · score - offset), of the row's largest score 2^weightExponent; sums are of this lane's
+    // columns.
+    float offsets[fragmentsPerWarp][2];
     float sums[fragmentsPerWarp][2];
 };
 
@@ -300,38 +301,54 @@ __device__ __forceinline__ void
 weigh(const float (&scores)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 8][4], Gathered<width> &gathered,
       float scale, std::uint32_t (&weights)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 16][4]) {
     using Share = Shares<width>;
+    float references[Share::fragmentsPerWarp][2], rescalings[Share::fragmentsPerWarp][2];
+    bool haveGrown = false;
 #pragma unroll
     for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
-            const float before = gathered.largest[f][h];
-            float largest = before;
             // A NaN may be passed over: its own weight is one, and so is then the row.
+            float largest = -INFINITY;
 #pragma unroll
             for (int j = 0; j < Share::keyCount / 8; ++j) {
                 largest = fmaxf(largest, fmaxf(scores[f][j][2 * h], scores[f][j][2 * h + 1]));
             }
             largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 1));
             largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 2));
-            gathered.largest[f][h] = largest;
-
+            const float before = gathered.offsets[f][h];
+            const float offset = fmaxf(before, largest * scale - Arithmetic<T>::weightExponent);
+            gathered.offsets[f][h] = offset;
             // While all scores are -∞ their weights are 0.
-            const float reference = largest == -INFINITY ? 0.0f : largest;
-            const float rescaling = power_of_two((before - reference) * scale);
-            const float offset = reference * scale - Arithmetic<T>::weightExponent;
-            float sum = gathered.sums[f][h] * rescaling;
+            references[f][h] = offset == -INFINITY ? 0.0f : offset;
+            rescalings[f][h] = power_of_two(before - references[f][h]);
+            haveGrown = haveGrown || rescalings[f][h] != 1;
+        }
+    }
+    // Seldom after the first tiles.
+    if (__any_sync(0xFFFFFFFFu, haveGrown)) {
+#pragma unroll
+        for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
+#pragma unroll
+            for (int h = 0; h < 2; ++h) {
+                gathered.sums[f][h] *= rescalings[f][h];
+#pragma unroll
+                for (int n = 0; n < width / 8; ++n) {
+                    gathered.outputs[f][n][2 * h] *= rescalings[f][h];
+                    gathered.outputs[f][n][2 * h + 1] *= rescalings[f][h];
+                }
+            }
+        }
+    }
+#pragma unroll
+    for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
 #pragma unroll
             for (int j = 0; j < Share::keyCount / 8; ++j) {
-                const float low = power_of_two(scores[f][j][2 * h] * scale - offset);
-                const float high = power_of_two(scores[f][j][2 * h + 1] * scale - offset);
-                sum += low + high;
+                const float low = power_of_two(scores[f][j][2 * h] * scale - references[f][h]);
+                const float high = power_of_two(scores[f][j][2 * h + 1] * scale - references[f][h]);
+                gathered.sums[f][h] += low + high;
                 weights[f][j / 2][j % 2 * 2 + h] = packed<T>(low, high);
-            }
-            gathered.sums[f][h] = sum;
-#pragma unroll
-            for (int n = 0; n < width / 8; ++n) {
-                gathered.outputs[f][n][2 * h] *= rescaling;
-                gathered.outputs[f][n][2 * h + 1] *= rescaling;
             }
         }
     }
@@ -500,7 +517,7 @@ template <typename T, int width> __global__ void __launch_bounds__(laneCount, 2)
 
     Gathered<width> gathered = {};
 #pragma unroll
-    for (int f = 0; f < Share::fragmentsPerWarp; ++f) gathered.largest[f][0] = gathered.largest[f][1] = -INFINITY;
+    for (int f = 0; f < Share::fragmentsPerWarp; ++f) gathered.offsets[f][0] = gathered.offsets[f][1] = -INFINITY;
     for (int firstKey = keyBegin, buffer = 0; firstKey < keyEnd; firstKey += Share::keyCount, buffer ^= 1) {
         copy_async_wait_group<0>();
         if (firstKey == keyBegin && operands.negatesQueries) negate_rows<Share::queryCount>(queries);

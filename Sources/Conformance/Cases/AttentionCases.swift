@@ -10,7 +10,8 @@ enum AttentionCases {
         ].flatMap { lengths, heads in
             [1.0, 6.0].map { attention(AttentionShape(.float32, lengths, heads), range: $0) }
         }
-        + ruled(.float32) + [ElementType.float16, .bfloat16].flatMap { ofSixteenBits($0) + ruled($0) }
+        + ruled(.float32) + [1, 40].map(unvisited)
+        + [ElementType.float16, .bfloat16].flatMap { ofSixteenBits($0) + ruled($0) }
 
     /// Windows that end within, at and beyond tiles, caps that scores reach, slopes that matter; each alone, and all.
     private static func ruled(_ type: ElementType) -> [ConformanceCase] {
@@ -33,6 +34,32 @@ enum AttentionCases {
         ]
         return (windowed + scored + both).map { attention(shape, range: 4, options: $0) }
             + wide.map { attention(AttentionShape(type, $0, $1, alignment: 8), range: 4, options: $2) }
+    }
+
+    /// Weights of 0 let a NaN through where operands are float32, so that it shows which keys are visited: none that are
+    /// farther beyond the window, or ahead, than a block of tokens.
+    private static func unvisited(window: Int) -> ConformanceCase {
+        let (rows, width, spoilt, blockTokenCount) = (400, 16, 150, 64)
+        return ConformanceCase("attention", "lengths=\(rows) window=\(window) visits no farther block") {
+            trial throws(ComputeError) in
+            var joint = trial.matrix(rows, 3 * width, .float32)
+            for column in 2 * width..<3 * width { joint[spoilt, column] = .nan }
+            let operand = try trial.input(joint, .float32)
+            let result = try trial.output(rows, width, .float32)
+            let heads = AttentionHeads(queryCount: 1, keyCount: 1, width: width)
+            let rule = AttentionRule(scale: 0.25, window: window)
+            try trial.device.attention(
+                query: operand.columns(0..<width), key: operand.columns(width..<2 * width),
+                value: operand.columns(2 * width..<3 * width), lengths: [rows], heads: heads, rule: rule, into: result)
+            let got = try trial.values(of: result)
+            let judge = AttentionJudge(
+                query: joint.columns(0..<width), key: joint.columns(width..<2 * width),
+                value: joint.columns(2 * width..<3 * width), heads: heads, rule: rule, type: .float32)
+            for token in 0..<rows where !(spoilt - blockTokenCount + 1..<spoilt).contains(token) {
+                if (spoilt + window..<spoilt + window + blockTokenCount - 1).contains(token) { continue }
+                judge.judge(got, token, 0, sequenceBegin: 0, &trial.judgement)
+            }
+        }
     }
 
     /// Every width that kernels pad to, just filled and not; rows that can and cannot be read in wide pieces.
