@@ -33,12 +33,14 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+        // PyTorch's archives are ZIP files: zlib checks their records, and unpacks those that other programs deflated.
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         // The seam to the kernel libraries, which are built by CMake and opened at run time.
         .target(name: "CKernels"),
         room("Tensors"),
         room("Compute", "Tensors", "COpenBLAS", "CKernels"),
         room("LinearAlgebra", "Compute", "Tensors"),
-        room("Checkpoints", "Tensors"),
+        room("Checkpoints", "Tensors", "CZlib"),
         room("Tokenizers", "Checkpoints"),
         room("Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Linearity", "Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),

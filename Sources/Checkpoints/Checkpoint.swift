@@ -2,41 +2,84 @@ public import Tensors
 
 /// A model's weights with what its files say of them: a GGUF file or a Hugging Face folder.
 ///
-/// Opening checks the files and reads no weights; `tensor` gives ranges of the mapped files.
+/// Opening checks the files and reads no weights; `tensor` gives ranges of the mapped files, or of memory where an
+/// archive has them otherwise.
 public struct Checkpoint: Sendable {
     public enum Format: Sendable {
         case gguf(GGUFFile)
         case huggingFace(HuggingFaceFolder)
     }
 
-    /// As it was given to `open`.
+    /// The file or the folder; what a model's name in the cache of the Hugging Face Hub stands for.
     public let path: String
+    /// As it was given to `open`.
+    public let givenName: String
     public let format: Format
     private let directory: TensorDirectory
 
-    /// Opens a GGUF file, known by its first bytes, or a folder with config.json and safetensors files.
+    /// Opens a GGUF file or a PyTorch archive beside its config.json, known by their first bytes, or a folder with
+    /// config.json and safetensors files or PyTorch archives.
     ///
     /// - Throws: `CheckpointError`; for a file of another kind, what it looks like and what was expected.
     public static func open(_ path: String) throws(CheckpointError) -> Checkpoint {
-        if Folder.exists(path) {
-            let folder = try HuggingFaceFolder(path)
-            return Checkpoint(path: path, format: .huggingFace(folder), directory: folder.directory)
-        }
-        let file = try GGUFFile(path)
-        return Checkpoint(path: path, format: .gguf(file), directory: file.directory)
+        try open(path, givenName: path)
     }
 
-    /// A name for people and for output folders: the GGUF file's without its suffix, the folder's, or the model's
-    /// where the folder is a snapshot of the Hugging Face cache, whose own name is a hash.
+    /// Opens a path that exists, or else the model of this name in the cache of the Hugging Face Hub.
+    ///
+    /// - Parameter name: A path, or ORGANIZATION/NAME, with @REVISION for another revision than the main one.
+    /// - Throws: `CheckpointError`; for what is not there, how to fetch it.
+    public static func open(_ name: String, in cache: HuggingFaceCache) throws(CheckpointError) -> Checkpoint {
+        guard !Folder.hasEntry(name), let model = try ModelName(name) else { return try open(name) }
+        guard let snapshot = try cache.snapshot(of: model) else { return try open(name) }
+        do throws(CheckpointError) {
+            return try open(snapshot, givenName: name)
+        } catch {
+            switch error {
+            case .missing, .brokenLink, .incompleteFolder, .shardMissing:
+                throw .incompleteSnapshot(name: name, problem: "\(error)", command: model.fetchCommand)
+            default: throw error
+            }
+        }
+    }
+
+    private static func open(_ path: String, givenName: String) throws(CheckpointError) -> Checkpoint {
+        if Folder.exists(path) {
+            let folder = try HuggingFaceFolder(path)
+            return Checkpoint(
+                path: path, givenName: givenName, format: .huggingFace(folder), directory: folder.directory)
+        }
+        let file = try MappedFile(path)
+        if PyTorchFile.matches(file) {
+            let folder = try HuggingFaceFolder(Folder.parent(of: path), archive: path)
+            return Checkpoint(
+                path: path, givenName: givenName, format: .huggingFace(folder), directory: folder.directory)
+        }
+        let gguf = try GGUFFile(file)
+        return Checkpoint(path: path, givenName: givenName, format: .gguf(gguf), directory: gguf.directory)
+    }
+
+    /// A name for people and for output folders: the file's without its suffix, the folder's, or the model's where the
+    /// folder is a snapshot of the Hugging Face cache, whose own name is a hash.
     public var name: String {
         let last = Folder.lastComponent(path)
-        if case .gguf = format { return last.hasSuffix(".gguf") ? String(last.dropLast(5)) : last }
-        let components = Folder.components(path)
-        guard components.count >= 3, components[components.count - 2] == "snapshots" else { return last }
-        // models--ORGANIZATION--MODEL/snapshots/HASH
-        let parts = components[components.count - 3].split(separator: "--", maxSplits: 2)
-        return parts.first == "models" ? String(parts[parts.count - 1]) : last
+        if let suffix = [".gguf", ".pt", ".pth", ".bin"].first(where: { last.hasSuffix($0) }), last != suffix {
+            return String(last.dropLast(suffix.count))
+        }
+        guard let snapshot, snapshot.isWhole else { return last }
+        return snapshot.repository.split(separator: "/").last.map(String.init) ?? last
     }
+
+    /// The file with the configuration, for messages.
+    public var configurationPath: String {
+        switch format {
+        case .gguf(let gguf): gguf.file.path
+        case .huggingFace(let folder): folder.configFile.path
+        }
+    }
+
+    /// The model and the commit, where the path is in a snapshot of the Hugging Face cache.
+    public var snapshot: HuggingFaceCache.Snapshot? { HuggingFaceCache.Snapshot(containing: path) }
 
     /// The files that hold the weights, in name order.
     public var weightFiles: [MappedFile] {
@@ -60,7 +103,8 @@ extension Checkpoint {
 
     /// The tensor of this name, of whatever shape.
     ///
-    /// - Throws: `tensorMissing`, `unsupportedElementType`.
+    /// - Throws: `tensorMissing`, `unsupportedElementType`; for a tensor of an archive also `malformed`, where its bytes
+    ///   are not those that were written, `expandedTensor`, `outOfMemory`.
     public func tensor(_ name: String) throws(CheckpointError) -> StoredTensor {
         try directory.tensor(name, path: path)
     }
@@ -68,13 +112,24 @@ extension Checkpoint {
     /// The tensor of this name and shape.
     ///
     /// - Parameter shape: outermost first; a matrix that maps `width` inputs to `rows` outputs is (rows, width).
-    /// - Throws: `tensorMissing`, `tensorShape`, `unsupportedElementType`.
+    /// - Throws: `tensorShape`, and what `tensor(_:)` throws.
     public func tensor(_ name: String, shape: [Int]) throws(CheckpointError) -> StoredTensor {
+        try requireTensor(name, shape: shape)
+        return try directory.tensor(name, path: path)
+    }
+
+    /// Checks that there is a tensor of this name and shape that can be read; reads nothing of it.
+    ///
+    /// - Throws: `tensorMissing`, `tensorShape`, `unsupportedElementType`, `expandedTensor`.
+    public func requireTensor(_ name: String, shape: [Int]) throws(CheckpointError) {
         if let entry = directory.entry(name), entry.shape != shape {
             throw .tensorShape(path: entry.file.path, name: name, expected: shape, found: entry.shape)
         }
-        return try directory.tensor(name, path: path)
+        _ = try directory.readable(name, path: path)
     }
+
+    /// The element type of a tensor; nil where it is absent or of a type that is not read.
+    public func elementType(of name: String) -> ElementType? { directory.entry(name)?.elementType }
 
     /// Elements of all tensors.
     public var parameterCount: Int {

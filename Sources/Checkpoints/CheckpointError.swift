@@ -6,10 +6,16 @@ public enum CheckpointError: Error, Equatable {
     case notRegularFile(path: String)
     case unreadable(path: String, reason: String)
     case empty(path: String)
+    case brokenLink(path: String, target: String)
+    case outOfMemory(path: String, byteCount: Int)
+    /// A small text that stands in the place of a file until Git LFS fetches it.
+    case gitLFSPointer(path: String)
     /// The file is of some other kind than a checkpoint.
     case wrongFormat(path: String, looksLike: String, remedy: String)
     /// The folder lacks what a model folder has.
     case incompleteFolder(path: String, lacks: String, remedy: String)
+    /// There are several files of weights, and none has the name that would decide.
+    case weightsChoice(path: String, names: [String])
     /// The file is truncated or contradicts its format.
     case malformed(path: String, byteOffset: Int, problem: String)
     case malformedJSON(JSONError)
@@ -24,6 +30,24 @@ public enum CheckpointError: Error, Equatable {
     case shardMissing(path: String, shard: String, tensor: String)
     case shardLacksTensor(path: String, shard: String, tensor: String)
     case unsafeShardName(path: String, shard: String)
+    /// A ZIP archive that is not read.
+    case unsupportedArchive(path: String, problem: String, remedy: String)
+    /// A file of PyTorch's format from before 1.6.
+    case legacyPyTorch(path: String)
+    /// The pickle of an archive is truncated or contradicts its format.
+    case malformedPickle(path: String, record: String, byteOffset: Int, problem: String)
+    /// The pickle of an archive has what no state dict needs.
+    case refusedPickle(path: String, record: String, byteOffset: Int, what: String)
+    /// A pickle holds no state dict, or several; nil for keys where its root is no dictionary.
+    case stateDictionaryChoice(path: String, keys: [String]?)
+    /// A view that repeats the elements of its storage.
+    case expandedTensor(path: String, name: String, shape: [Int])
+    /// A model's name with a part that no model's name has.
+    case modelName(name: String, problem: String)
+    /// A model that is neither a path nor in the cache of the Hugging Face Hub.
+    case notCached(name: String, lacks: String, command: String)
+    /// A model of the cache that lacks files.
+    case incompleteSnapshot(name: String, problem: String, command: String)
     /// The file is of some other kind than a matrix.
     case noMatrix(path: String, looksLike: String)
     /// An array of a kind that is not read.
@@ -46,15 +70,25 @@ extension CheckpointError: CustomStringConvertible {
         case .unreadable(let path, let reason):
             "\(path): cannot be read: \(reason). Check its permissions and its disk."
         case .empty(let path): "\(path): the file is empty. Download or copy it again."
+        case .brokenLink(let path, let target):
+            "\(path): this is a link to \(target.legible), which is not there. Download the file again."
+        case .outOfMemory(let path, let byteCount):
+            "\(path): there is no memory for the \(byteCount) bytes of one of its tensors. End other programs, or save the "
+                + "model again as safetensors, which is read in place."
+        case .gitLFSPointer(let path):
+            "\(path): this is a Git LFS pointer, not the file itself. Fetch the content with `git lfs pull` in its folder, "
+                + "or download the model with `hf download`."
         case .wrongFormat(let path, let looksLike, let remedy):
             "\(path): this looks like \(looksLike); expected a GGUF file, or a Hugging Face folder with config.json "
-                + "and safetensors files. \(remedy)"
+                + "and safetensors files or PyTorch archives. \(remedy)"
         case .noMatrix(let path, let looksLike):
             "\(path): this looks like \(looksLike); expected a NumPy file (.npy) or a safetensors file. Fetch, unpack or "
                 + "convert it: numpy.save and safetensors write what is read here."
         case .incompleteFolder(let path, let lacks, let remedy):
             "\(path): the folder has no \(lacks); expected a GGUF file, or a Hugging Face folder with config.json "
-                + "and safetensors files. \(remedy)"
+                + "and safetensors files or PyTorch archives. \(remedy)"
+        case .weightsChoice(let path, let names):
+            "\(path): the folder has several files of weights: \(Self.list(names)). Name one of them."
         default: nil
         }
     }
@@ -98,9 +132,61 @@ extension CheckpointError: CustomStringConvertible {
             "\(path): tensor \(tensor.quoted) is not in the shard \(shard.quoted) where the index puts it. Download the index "
                 + "and the shards from the same source."
         case .unsafeShardName(let path, let shard):
-            "\(path): \(shard.quoted) is not the plain name of a .safetensors file in the folder. Correct the index."
+            "\(path): \(shard.quoted) is not the plain name of a .safetensors or .bin file in the folder. Correct the index."
+        default: archiveDescription
+        }
+    }
+
+    private var archiveDescription: String {
+        switch self {
+        case .unsupportedArchive(let path, let problem, let remedy): "\(path): \(problem). \(remedy)"
+        case .legacyPyTorch(let path):
+            "\(path): this is a file of PyTorch's format from before 1.6, which is no archive. Convert it: "
+                + "torch.save(torch.load(PATH, map_location=\"cpu\", weights_only=True), OTHER), or save the model as "
+                + "safetensors with save_pretrained."
+        case .malformedPickle(let path, let record, let byteOffset, let problem):
+            "\(path): in \(record.quoted) at byte \(byteOffset): \(problem). The file is damaged, or torch.save did not "
+                + "write it: compare its checksum with the source."
+        case .refusedPickle(let path, let record, let byteOffset, let what):
+            "\(path): in \(record.quoted) at byte \(byteOffset): \(what) is nothing that a state dict needs; it was not "
+                + "executed. If you trust the file, load it with PyTorch and save the weights alone: "
+                + "torch.save(model.state_dict(), OTHER)."
+        case .stateDictionaryChoice(let path, let keys): "\(path): " + Self.choice(ofStatesUnder: keys)
+        case .expandedTensor(let path, let name, let shape):
+            "\(path): tensor \(name.quoted) of shape \(shape) repeats the elements of a smaller storage. Save it again as "
+                + "tensor.contiguous()."
+        default: nameDescription
+        }
+    }
+
+    private var nameDescription: String {
+        switch self {
+        case .modelName(let name, let problem):
+            "\(name.legible): \(problem). Name a model as ORGANIZATION/NAME or ORGANIZATION/NAME@REVISION, or a path that "
+                + "exists."
+        case .notCached(let name, let lacks, let command):
+            "\(name.legible): no such file or folder, and \(lacks). Check the path, or fetch the model with `\(command)`."
+        case .incompleteSnapshot(let name, let problem, let command):
+            "\(name.legible): the model in the cache is not complete. \(problem) Fetch the rest with `\(command)`."
         default: arrayDescription
         }
+    }
+
+    private static func choice(ofStatesUnder keys: [String]?) -> String {
+        guard let keys else {
+            return "the file holds no dictionary. Save the weights alone: torch.save(model.state_dict(), OTHER)."
+        }
+        return "the file holds no state dict, or several; its keys are \(list(keys)). Save the one that is the model: "
+            + "torch.save(torch.load(PATH, weights_only=True)[KEY], OTHER)."
+    }
+
+    /// Some names for a message.
+    private static func list(_ names: [String]) -> String {
+        let limit = 12
+        return names.isEmpty
+            ? "none"
+            : names.prefix(limit).map(\.quoted).joined(separator: ", ")
+                + (names.count > limit ? " and \(names.count - limit) more" : "")
     }
 
     private var arrayDescription: String {

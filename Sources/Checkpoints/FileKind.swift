@@ -1,6 +1,7 @@
 /// What a file that is no checkpoint looks like from its first bytes, and what to do about it.
 enum FileKind {
     static func wrongFormat(_ file: MappedFile) -> CheckpointError {
+        if let pointer = pointer(file) { return pointer }
         let head = unsafe Array(file.bytes.prefix(512))
         let (looksLike, remedy) = describe(head, byteCount: file.byteCount)
         return .wrongFormat(path: file.path, looksLike: looksLike, remedy: remedy)
@@ -10,6 +11,18 @@ enum FileKind {
     static func noMatrix(_ file: MappedFile) -> CheckpointError {
         let head = unsafe Array(file.bytes.prefix(512))
         return .noMatrix(path: file.path, looksLike: describe(head, byteCount: file.byteCount).looksLike)
+    }
+
+    /// What stands in a repository in the place of a large file, until Git LFS fetches it.
+    private static let pointerStart = Array("version https://git-lfs".utf8)
+
+    /// Throws where the file is a pointer of Git LFS.
+    static func refusePointer(_ file: MappedFile) throws(CheckpointError) {
+        if let pointer = pointer(file) { throw pointer }
+    }
+
+    static func pointer(_ file: MappedFile) -> CheckpointError? {
+        unsafe file.bytes.starts(with: pointerStart) ? .gitLFSPointer(path: file.path) : nil
     }
 
     /// Whether the file begins as a safetensors file does.
@@ -35,10 +48,7 @@ enum FileKind {
     private static let convert = "Convert it to safetensors, or fetch the model's safetensors or GGUF files."
 
     private static let signatures: [(bytes: [UInt8], looksLike: String, remedy: String)] = [
-        (
-            Array("version https://git-lfs".utf8), "a Git LFS pointer, not the file itself",
-            "Fetch the content with `git lfs pull`."
-        ),
+        (pointerStart, "a Git LFS pointer, not the file itself", "Fetch the content with `git lfs pull`."),
         (Array("PK\u{3}\u{4}".utf8), "a ZIP archive, perhaps a PyTorch checkpoint", convert),
         ([0x80, 0x02], "a Python pickle, perhaps a PyTorch checkpoint", convert),
         ([0x80, 0x04], "a Python pickle, perhaps a PyTorch checkpoint", convert),

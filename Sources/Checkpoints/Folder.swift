@@ -8,6 +8,19 @@ enum Folder {
         return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Whether anything is at `path`, and be it a link to nothing.
+    static func hasEntry(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0
+    }
+
+    /// What the link at `path` points to; nil where there is no link.
+    static func linkTarget(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlink(path, &buffer, buffer.count)
+        return count < 0 ? nil : String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// The names in the folder.
     static func names(in path: String) throws(CheckpointError) -> Set<String> {
         guard let stream = unsafe opendir(path) else {
@@ -31,6 +44,12 @@ enum Folder {
         guard let resolved = unsafe realpath(path, nil) else { return last }
         defer { unsafe free(resolved) }
         return unsafe components(String(cString: resolved)).last ?? "root"
+    }
+
+    /// The folder that the file at `path` stands in.
+    static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     static func components(_ path: String) -> [String] {

@@ -15,7 +15,7 @@ public final class MappedFile: Sendable {
 
     /// Maps the file.
     ///
-    /// - Throws: `missing`, `isFolder`, `notRegularFile`, `unreadable` or `empty`.
+    /// - Throws: `missing`, `brokenLink`, `isFolder`, `notRegularFile`, `unreadable` or `empty`.
     public init(_ path: String) throws(CheckpointError) {
         self.path = path
         // Without O_NONBLOCK, opening a pipe would wait for a writer.
@@ -71,7 +71,8 @@ public final class MappedFile: Sendable {
 
     private static func failure(_ code: CInt, _ path: String) -> CheckpointError {
         switch code {
-        case ENOENT, ENOTDIR: .missing(path: path)
+        case ENOENT: Folder.linkTarget(path).map { .brokenLink(path: path, target: $0) } ?? .missing(path: path)
+        case ENOTDIR: .missing(path: path)
         default: .unreadable(path: path, reason: unsafe String(cString: strerror(code)))
         }
     }

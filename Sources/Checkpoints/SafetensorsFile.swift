@@ -20,6 +20,7 @@ public struct SafetensorsFile: Sendable {
     }
 
     public init(_ file: MappedFile) throws(CheckpointError) {
+        try FileKind.refusePointer(file)
         let header = try SafetensorsHeader(file)
         self.file = file
         metadata = try header.metadata()

@@ -16,6 +16,8 @@ struct TensorDirectory: Sendable {
         let byteOffset: Int
         /// nil where the type is unknown, and so its size.
         let byteCount: Int?
+        /// Where the tensor is a view of a record of an archive; else its bytes stand in the file.
+        var view: StorageView?
 
         /// The product of the shape, which the formats' readers have checked for overflow.
         var elementCount: Int { shape.reduce(1, *) }
@@ -28,6 +30,12 @@ struct TensorDirectory: Sendable {
 
     func entry(_ name: String) -> Entry? { indices[ExactString(name)].map { entries[$0] } }
 
+    /// Makes room for entries, so that no more is taken than they need.
+    mutating func reserveCapacity(_ count: Int) {
+        entries.reserveCapacity(count)
+        indices.reserveCapacity(count)
+    }
+
     /// Appends an entry unless its name is taken; says whether it did.
     mutating func append(_ entry: Entry) -> Bool {
         guard indices.updateValue(entries.count, forKey: ExactString(entry.name)) == nil else { return false }
@@ -39,15 +47,27 @@ struct TensorDirectory: Sendable {
     ///
     /// - Parameter path: the checkpoint, for messages.
     func tensor(_ name: String, path: String) throws(CheckpointError) -> StoredTensor {
+        let (entry, elementType, byteCount) = try readable(name, path: path)
+        let (memory, byteOffset) = try entry.view?.read() ?? (nil, entry.byteOffset)
+        return StoredTensor(
+            name: entry.name, shape: entry.shape, elementType: elementType, file: entry.file, byteOffset: byteOffset,
+            byteCount: byteCount, memory: memory)
+    }
+
+    /// The entry of this name, once it is known that its tensor can be read.
+    func readable(
+        _ name: String, path: String
+    ) throws(CheckpointError) -> (entry: Entry, elementType: ElementType, byteCount: Int) {
         guard let entry = entry(name) else {
             throw .tensorMissing(path: path, name: name, nearest: nearestNames(to: name))
         }
         guard let elementType = entry.elementType, let byteCount = entry.byteCount else {
             throw .unsupportedElementType(path: entry.file.path, name: name, type: entry.typeName)
         }
-        return StoredTensor(
-            name: entry.name, shape: entry.shape, elementType: elementType, file: entry.file,
-            byteOffset: entry.byteOffset, byteCount: byteCount)
+        if let view = entry.view, view.isExpanded {
+            throw .expandedTensor(path: entry.file.path, name: name, shape: entry.shape)
+        }
+        return (entry, elementType, byteCount)
     }
 
     /// Two tensors of one file that share bytes, or nil.

@@ -16,7 +16,10 @@ extension Profile {
 
     private func modelJSON() -> JSON {
         [
-            "path": .string(model.path), "family": .string(model.family), "layers": .integer(model.layerCount),
+            "name": model.name.map(JSON.string) ?? .null, "path": .string(model.path),
+            "repository": model.repository.map(JSON.string) ?? .null,
+            "revision": model.revision.map(JSON.string) ?? .null, "family": .string(model.family),
+            "layers": .integer(model.layerCount),
             "width": .integer(model.width), "parameters": .integer(model.parameterCount),
             "fingerprint": .string(model.fingerprint),
         ]

@@ -133,7 +133,9 @@ extension Analysis.Result {
 extension Profile.Model {
     fileprivate init(_ model: JSONReader) throws(ProfileError) {
         self.init(
-            path: try model.required("path").string(), family: try model.required("family").string(),
+            name: try model.member("name")?.string(), path: try model.required("path").string(),
+            repository: try model.member("repository")?.string(), revision: try model.member("revision")?.string(),
+            family: try model.required("family").string(),
             layerCount: try model.required("layers").count(), width: try model.required("width").count(),
             parameterCount: try model.required("parameters").count(),
             fingerprint: try model.required("fingerprint").string())

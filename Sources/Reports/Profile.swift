@@ -16,17 +16,28 @@ public struct Profile: Sendable {
     public static let schema = "straightedge.profile/1"
 
     public struct Model: Sendable {
+        /// As it was typed; nil in a profile that does not say.
+        public var name: String?
         public var path: String
+        /// "ORGANIZATION/NAME" of a model of the Hugging Face cache.
+        public var repository: String?
+        /// The commit of a model of the Hugging Face cache.
+        public var revision: String?
         public var family: String
         public var layerCount: Int
         public var width: Int
         public var parameterCount: Int
+        /// What the model is, wherever it lies: of the content of its files alone.
         public var fingerprint: String
 
         public init(
-            path: String, family: String, layerCount: Int, width: Int, parameterCount: Int, fingerprint: String
+            name: String?, path: String, repository: String?, revision: String?, family: String, layerCount: Int,
+            width: Int, parameterCount: Int, fingerprint: String
         ) {
+            self.name = name
             self.path = path
+            self.repository = repository
+            self.revision = revision
             self.family = family
             self.layerCount = layerCount
             self.width = width

@@ -23,8 +23,8 @@ public struct DecoderModel: Sendable {
 
     /// The compute type that follows the checkpoint: that of its matrices, and bfloat16 where they are quantized.
     public var storedComputeType: ComputeType {
-        let matrix = sources.layers.first.flatMap { try? checkpoint.tensor($0.feedForwardOutput.parts[0].weight) }
-        return switch matrix?.elementType {
+        let name = sources.layers.first?.feedForwardOutput.parts.first?.weight
+        return switch name.flatMap({ checkpoint.elementType(of: $0) }) {
         case .float32, .float64: .f32
         case .float16: .f16
         default: .bf16
@@ -61,7 +61,7 @@ public struct DecoderModel: Sendable {
         }
         for tensor in expected {
             try wrappingCheckpoint { () throws(CheckpointError) in
-                _ = try checkpoint.tensor(tensor.name, shape: tensor.shape)
+                try checkpoint.requireTensor(tensor.name, shape: tensor.shape)
             }
         }
     }

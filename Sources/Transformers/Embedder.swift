@@ -39,20 +39,23 @@ struct Embedder: Sendable {
             let gathered = try projection.map { projection throws(ComputeError) in
                 try device.makeTensor([tokens.count, projection.columns], .float32, for: "embeddings")
             }
-            try unsafe device.gatherRows(
-                table.bytes.bytes, elementType: table.elementType, rows: Array(tokens), into: gathered ?? output)
+            try gatherRows(of: table, Array(tokens), into: gathered ?? output)
             if let projection, let gathered {
                 try device.product(gathered, projection, transposesB: true, into: output)
             }
             if plan.embedding.scale != 1 { try device.scale(output, by: plan.embedding.scale) }
             if let positions, let offset = plan.embedding.learnedPositionOffset {
                 let places = try device.makeTensor(output.shape, .float32, for: "position embeddings")
-                try unsafe device.gatherRows(
-                    positions.bytes.bytes, elementType: positions.elementType, rows: rows.map { $0 + Int32(offset) },
-                    into: places)
+                try gatherRows(of: positions, rows.map { $0 + Int32(offset) }, into: places)
                 try device.add(output, places, into: output)
             }
             if let norm { try device.normalize(output, norm, into: output) }
+        }
+    }
+
+    private func gatherRows(of table: StoredTensor, _ rows: [Int32], into result: Tensor) throws(ComputeError) {
+        try unsafe table.withBytes { (bytes) throws(ComputeError) in
+            try unsafe device.gatherRows(bytes.bytes, elementType: table.elementType, rows: rows, into: result)
         }
     }
 }

@@ -40,7 +40,7 @@ extension Family {
             return try read(checkpoint, settings, name, reader, known.flatMap(\.architectures))
         case .huggingFace(let folder):
             let settings = Settings(
-                path: "\(checkpoint.path)/config.json", config: folder.config,
+                path: checkpoint.configurationPath, config: folder.config,
                 tensorCount: checkpoint.tensorNames.count)
             let name = try settings.string("model_type")
             let reader = known.first { $0.modelTypes.contains(name) }?.readConfig

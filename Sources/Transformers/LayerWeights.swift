@@ -181,14 +181,16 @@ struct WeightReader: Sendable {
     ) throws(TransformerError) {
         let rowByteCount = stored.byteCount / part.rowCount
         let first = begin
-        for range in part.rows {
-            let bytes = unsafe UnsafeRawBufferPointer(
-                rebasing: stored.bytes[range.lowerBound * rowByteCount..<range.upperBound * rowByteCount])
-            let result = rows(begin..<begin + range.count)
-            try wrapping { () throws(ComputeError) in
-                try unsafe device.decode(bytes.bytes, elementType: stored.elementType, into: result)
+        try wrapping { () throws(ComputeError) in
+            try unsafe stored.withBytes { (bytes) throws(ComputeError) in
+                for range in part.rows {
+                    let piece = unsafe UnsafeRawBufferPointer(
+                        rebasing: bytes[range.lowerBound * rowByteCount..<range.upperBound * rowByteCount])
+                    let result = rows(begin..<begin + range.count)
+                    try unsafe device.decode(piece.bytes, elementType: stored.elementType, into: result)
+                    begin += range.count
+                }
             }
-            begin += range.count
         }
         try checkFinite(rows(first..<begin), stored.name) { row in
             var rest = row
@@ -203,7 +205,9 @@ struct WeightReader: Sendable {
     private func decode(_ name: String, shape: [Int], into tensor: Tensor) throws(TransformerError) {
         let stored = try stored(name, shape)
         try wrapping { () throws(ComputeError) in
-            try unsafe device.decode(stored.bytes.bytes, elementType: stored.elementType, into: tensor)
+            try unsafe stored.withBytes { (bytes) throws(ComputeError) in
+                try unsafe device.decode(bytes.bytes, elementType: stored.elementType, into: tensor)
+            }
         }
         try checkFinite(tensor, name) { $0 }
     }

@@ -18,6 +18,7 @@ struct Analyze: ParsableCommand {
             EXAMPLES
               straightedge analyze SmolLM2-135M-Instruct.Q4_1.gguf --text enwiki.txt
               straightedge analyze ./Llama-3.2-1B --text enwiki.txt --sequences 64 --out llama-profile
+              straightedge analyze HuggingFaceTB/SmolLM2-135M@main --text enwiki.txt
               straightedge analyze model.gguf --text enwiki.txt --chunk-characters 512 --sequences 128 --seed 0
               straightedge analyze model.gguf --tokens ids.jsonl --layers 0:12 --memory 2G
               straightedge analyze ./Llama-3.2-1B --text enwiki.txt --out llama-profile --resume
@@ -280,7 +281,9 @@ struct Analyze: ParsableCommand {
 
     private func describe(_ model: DecoderModel, _ fingerprint: String) -> Profile.Model {
         Profile.Model(
-            path: model.checkpoint.path, family: model.plan.family, layerCount: model.plan.layerCount,
+            name: model.checkpoint.givenName, path: model.checkpoint.path,
+            repository: model.checkpoint.snapshot?.repository, revision: model.checkpoint.snapshot?.commit,
+            family: model.plan.family, layerCount: model.plan.layerCount,
             width: model.plan.width, parameterCount: model.parameterCount, fingerprint: fingerprint)
     }
 

@@ -19,6 +19,7 @@ struct HiddenStates: ParsableCommand {
             EXAMPLES
               straightedge hidden-states model.gguf --tokens ids.jsonl --out states.safetensors
               straightedge hidden-states model.gguf --text note.txt --sequences 1 --logits --out states.safetensors
+              straightedge hidden-states HuggingFaceTB/SmolLM2-135M --tokens ids.jsonl --out states.safetensors
             """)
 
     @OptionGroup var model: ModelArgument

@@ -13,13 +13,16 @@ struct Inspect: ParsableCommand {
             EXAMPLES
               straightedge inspect SmolLM2-135M-Instruct.Q4_1.gguf
               straightedge inspect ./Llama-3.2-1B
+              straightedge inspect HuggingFaceTB/SmolLM2-135M
+              straightedge inspect JackFram/llama-68m@main
+              straightedge inspect checkpoints/step-1000.pt
             """)
 
     @OptionGroup var model: ModelArgument
 
     func run() throws {
         try Failure.reporting {
-            let checkpoint = try Checkpoint.open(self.model.model)
+            let checkpoint = try self.model.openCheckpoint()
             let model = try DecoderModel(checkpoint)
             show(checkpoint)
             for line in PlanDescription(plan: model.plan).lines { show(line.name, line.value) }
@@ -30,6 +33,9 @@ struct Inspect: ParsableCommand {
 
     private func show(_ checkpoint: Checkpoint) {
         show("model", "\(checkpoint.name)  (\(checkpoint.path))")
+        if let snapshot = checkpoint.snapshot {
+            show("revision", "\(snapshot.commit) of \(snapshot.repository)")
+        }
         switch checkpoint.format {
         case .gguf(let file):
             show("format", "GGUF version \(file.version), \(checkpoint.tensorNames.count) tensors")
@@ -37,13 +43,19 @@ struct Inspect: ParsableCommand {
             let count = folder.weightFiles.count
             show(
                 "format",
-                "Hugging Face folder, safetensors in \(count) file\(count == 1 ? "" : "s"), "
-                    + "\(checkpoint.tensorNames.count) tensors")
+                "Hugging Face folder, \(describe(folder.weightFormat, count)), \(checkpoint.tensorNames.count) tensors")
         }
         show("size", Text.bytes(checkpoint.byteCount))
         show("parameters", Text.count(checkpoint.parameterCount))
         for type in checkpoint.elementTypeCounts {
             show("  \(type.name)", "\(Text.count(type.parameterCount)) in \(type.tensorCount) tensors")
+        }
+    }
+
+    private func describe(_ format: WeightFormat, _ count: Int) -> String {
+        switch format {
+        case .safetensors: "safetensors in \(count) file\(count == 1 ? "" : "s")"
+        case .pyTorch: "\(count) PyTorch archive\(count == 1 ? "" : "s")"
         }
     }
 

@@ -21,6 +21,7 @@ struct Tokenize: ParsableCommand {
               echo '"Hello, world"' | straightedge tokenize model.gguf
               straightedge tokenize model.gguf --bos on texts.jsonl > ids.jsonl
               straightedge tokenize model.gguf --decode ids.jsonl
+              straightedge tokenize HuggingFaceTB/SmolLM2-135M texts.jsonl
             """)
 
     @OptionGroup var model: ModelArgument
@@ -39,7 +40,7 @@ struct Tokenize: ParsableCommand {
 
     func run() throws {
         try Failure.reporting {
-            let tokenizer = try Tokenizer(try Checkpoint.open(model.model))
+            let tokenizer = try Tokenizer(try model.openCheckpoint())
             let beginning = try beginning(tokenizer)
             let lines = try LineReader(path: file)
             while let line = try lines.next() {

@@ -118,9 +118,7 @@ import Testing
 
     private static let otherFormats: [(bytes: [UInt8], looksLike: String)] = [
         (Array("Call me Ishmael.\n".utf8), "a text file"),
-        (Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".utf8), "a Git LFS pointer"),
         ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], "a PNG image"),
-        ([0x50, 0x4B, 0x03, 0x04, 0, 0], "a ZIP archive, perhaps a PyTorch checkpoint"),
         ([0x80, 0x02, 0x8A], "a Python pickle"), (Array("{\"a\": 1}".utf8), "a JSON file"),
         (Array("<!DOCTYPE html>".utf8), "a web page"),
         ([0, 1, 2, 3, 4, 5, 6, 7, 8], "binary data that begins with 00 01 02"),
@@ -137,8 +135,10 @@ import Testing
         expectRefusal(folder.path, "no config.json", "name that file")
         try folder.write("{}", to: "only/config.json")
         expectRefusal("\(folder.path)/only", "no model.safetensors")
+        try folder.write("PK", to: "only/weights.bin")
+        expectRefusal("\(folder.path)/only", "It has weights.bin")
         try folder.write("PK", to: "only/pytorch_model.bin")
-        expectRefusal("\(folder.path)/only", "pytorch_model.bin may be a PyTorch checkpoint")
+        expectRefusal("\(folder.path)/only/pytorch_model.bin", "a text file", "PyTorch archives")
     }
 
     @Test func damagedConfigurationsAreRefused() throws {
