@@ -44,7 +44,7 @@ let package = Package(
         room("Tokenizers", "Checkpoints"),
         room("Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Linearity", "Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
-        room("Reports", "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
+        room("Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors"),
         room("Conformance", "Compute", "Tensors"),
         room(
             "Benchmarking", "Conformance", "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
@@ -77,7 +77,7 @@ let package = Package(
         tests(
             of: "Linearity", "Transformers", "LinearAlgebra", "Checkpoints", "Compute", "Tensors", "TestSupport",
             fixtures: true),
-        tests(of: "Reports", "Linearity", "Transformers", "Checkpoints", "TestSupport"),
+        tests(of: "Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "TestSupport"),
         tests(of: "Benchmarking", "Checkpoints", "Conformance", "Compute", "Tensors", "TestSupport"),
         tests(of: "straightedge", "Checkpoints", "TestSupport", fixtures: true),
         .testTarget(name: "MutationsTests", dependencies: ["mutations", "TestSupport"], swiftSettings: strict),

@@ -11,10 +11,7 @@ extension Profile {
     }
 
     private func line(_ view: Analysis.ViewResult, _ step: StepResult) -> String {
-        let values = ProfileColumn.all.map { column in
-            column.figure(step.figures).value.map { column.name == "rank" ? String(Int($0)) : String($0) } ?? ""
-        }
-        return ([view.view.name, String(step.layer), step.site.rawValue, String(step.figures.n)] + values).joined(
-            separator: ",")
+        let place = [view.view.name, String(step.layer), step.site.rawValue, String(step.figures.n)]
+        return (place + ProfileColumn.all.map { $0.text(step.figures) }).joined(separator: ",")
     }
 }

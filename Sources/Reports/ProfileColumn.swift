@@ -13,6 +13,11 @@ struct ProfileColumn: Sendable {
 
     func figure(_ figures: LayerFigures) -> Figure { figures[keyPath: path] }
 
+    /// The figure as a field of a CSV; empty where there is none.
+    func text(_ figures: LayerFigures) -> String {
+        figure(figures).value.map { name == "rank" ? String(Int($0)) : String($0) } ?? ""
+    }
+
     func set(_ figure: Figure, in figures: inout LayerFigures) { figures[keyPath: path] = figure }
 
     static let all: [ProfileColumn] = [

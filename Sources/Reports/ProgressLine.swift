@@ -1,4 +1,5 @@
 import Glibc
+public import Linearity
 
 /// One line on standard error that tells how far long work is, only where a person can see it.
 public struct ProgressLine: Sendable {
@@ -27,4 +28,18 @@ public struct ProgressLine: Sendable {
             bytes = bytes.dropFirst(count)
         }
     }
+}
+
+extension Analysis.Progress: CustomStringConvertible {
+    /// Seconds until the last layer is done, as far as the layers so far tell.
+    public var secondsLeft: Double { seconds / measuredLayerCount * Double(layerCount - completedLayerCount) }
+
+    public var description: String {
+        let rate = Double(tokenCount) * measuredLayerCount / Double(layerCount) / max(seconds, 1e-9)
+        return "layer \(completedLayerCount) of \(layerCount), \(Text.count(Int(rate))) tokens/s, "
+            + "\(Text.duration(secondsLeft)) left"
+    }
+
+    /// Layers that were measured before are only computed again, or not at all.
+    private var measuredLayerCount: Double { max(1, Double(completedLayerCount - resumedLayerCount)) }
 }

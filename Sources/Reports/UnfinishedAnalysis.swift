@@ -33,6 +33,9 @@ public final class UnfinishedAnalysis: AnalysisStore {
 
     public static func exists(for results: String) -> Bool { unsafe access(path(for: results), F_OK) == 0 }
 
+    /// Finished layers that the folder holds, 0 where there is none.
+    public static func keptLayerCount(for results: String) -> Int { layerNumbers(in: path(for: results)).count }
+
     /// Makes the folder, or takes up again what is in it.
     ///
     /// - Parameters:
@@ -245,18 +248,20 @@ extension UnfinishedAnalysis {
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 
-    private func layerNumbers() -> [Int] { numbers(between: "layer-", and: ".json") }
+    private func layerNumbers() -> [Int] { UnfinishedAnalysis.layerNumbers(in: path) }
 
-    private func streamLayers() -> [Int] { numbers(between: "stream-", and: ".f32") }
+    private static func layerNumbers(in path: String) -> [Int] { numbers(between: "layer-", and: ".json", in: path) }
 
-    private func numbers(between prefix: String, and suffix: String) -> [Int] {
-        names().compactMap { name in
+    private func streamLayers() -> [Int] { UnfinishedAnalysis.numbers(between: "stream-", and: ".f32", in: path) }
+
+    private static func numbers(between prefix: String, and suffix: String, in path: String) -> [Int] {
+        names(in: path).compactMap { name in
             guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
             return Int(name.dropFirst(prefix.count).dropLast(suffix.count))
         }.sorted()
     }
 
-    private func names() -> [String] {
+    private static func names(in path: String) -> [String] {
         guard let directory = unsafe opendir(path) else { return [] }
         defer { unsafe closedir(directory) }
         var names: [String] = []
@@ -271,7 +276,7 @@ extension UnfinishedAnalysis {
 
     /// Removes what an analysis has written; anything else stays, and the folder with it.
     private func removeFiles() {
-        for name in names() {
+        for name in UnfinishedAnalysis.names(in: path) {
             let base = name.hasSuffix(AtomicFile.temporaryEnding) ? String(name.dropLast(8)) : name
             let isOurs =
                 base == "analysis.json"
