@@ -4,35 +4,14 @@ import Linearity
 extension Profile {
     /// The page that shows the profile: one HTML file that loads nothing.
     public func page() -> String {
-        let title = "\(Text.name(model.path)): linearity of its layers"
-        return """
-            <!doctype html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta name="color-scheme" content="light dark">
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
-            script-src 'sha256-\(PageStyle.scriptDigest)'">
-            <title>\(Markup.escaped(title))</title>
-            <style>\(ChartStyle.css)\(PageStyle.css)</style>
-            </head>
-            <body>
-            <main>
-            <h1>\(Markup.escaped(Text.name(model.path)))</h1>
-            <p class="lead">\(Markup.escaped(summary()))</p>
-            \(section("linearity", "Linearity over depth", figures(scoreFigures())))
-            \(section("contribution", "What each layer adds", figures(contributionFigures())))
-            \(tokenErrorSections())
-            \(section("table", "Figures", tables()))
-            \(section("settings", "How it was measured", settings()))
-            </main>
-            <div id="hint" role="status" hidden></div>
-            <script>\(PageStyle.script)</script>
-            </body>
-            </html>
-
-            """
+        PageFrame.document(
+            title: "\(Text.name(model.path)): linearity of its layers", heading: Text.name(model.path), lead: summary(),
+            content: [
+                PageFrame.section("linearity", "Linearity over depth", figures(scoreFigures())),
+                PageFrame.section("contribution", "What each layer adds", figures(contributionFigures())),
+                tokenErrorSections(), PageFrame.section("table", "Figures", tables()),
+                PageFrame.section("settings", "How it was measured", settings()),
+            ])
     }
 
     /// The figures of the page as files of their own.
@@ -43,18 +22,9 @@ extension Profile {
         }
     }
 
-    private func section(_ id: String, _ title: String, _ content: String) -> String {
-        "<section aria-labelledby=\"\(id)\">\n<h2 id=\"\(id)\">\(Markup.escaped(title))</h2>\n\(content)\n</section>"
-    }
-
     private func figures(_ figures: [NamedFigure]) -> String {
         if figures.isEmpty { return "<p>No layer was measured.</p>" }
-        return figures.map(figure).joined(separator: "\n")
-    }
-
-    private func figure(_ figure: NamedFigure) -> String {
-        "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"\(Markup.escaped(figure.caption))\">"
-            + "\(figure.svg(false))</div>\n<figcaption>\(Markup.escaped(figure.caption))</figcaption>\n</figure>"
+        return figures.map(PageFrame.figure).joined(separator: "\n")
     }
 }
 
@@ -64,10 +34,10 @@ extension Profile {
     private func tokenErrorSections() -> String {
         let histograms = errorFigures()
         if histograms.isEmpty {
-            return section(
+            return PageFrame.section(
                 "errors", "Errors of single tokens", "<p>They were not measured (<code>--no-token-errors</code>).</p>")
         }
-        var content = section("errors", "Errors of single tokens", figures(histograms))
+        var content = PageFrame.section("errors", "Errors of single tokens", figures(histograms))
         for (index, view) in result.views.enumerated() {
             let maps = heatMaps(index)
             if maps.isEmpty { continue }
@@ -78,7 +48,7 @@ extension Profile {
                 + "is a layer. The full colour is sixteen times the median.</p>"
             content +=
                 "\n"
-                + section(
+                + PageFrame.section(
                     "worst-\(index)", "Worst tokens, \(view.label)",
                     intro + maps.map { excerpt($0.excerpt, $0.figure, index) }.joined(separator: "\n"))
         }

@@ -21,14 +21,25 @@ enum PageStyle {
         th[aria-sort=descending] button::after { content: " ▼"; }
         dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: 0.1rem 1rem; font-size: 0.85rem; }
         dt { color: var(--faint); overflow-wrap: anywhere; } dd { margin: 0; overflow-wrap: anywhere; }
+        .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 0 1.5rem; }
+        .pair figure { min-width: 0; margin: 0.5rem 0; } .pair .scroll svg { min-width: 430px; max-width: 620px; }
+        .legend { display: flex; flex-wrap: wrap; gap: 0.1rem 1.2rem; list-style: none; padding: 0; font-size: 0.85rem; }
+        .legend button { all: unset; cursor: pointer; overflow-wrap: anywhere; } .legend button:focus-visible {
+          outline: 2px solid var(--s0); } .legend button[aria-pressed=true] { text-decoration: underline; }
+        svg.swatch { width: 28px; height: 10px; background: none; vertical-align: middle; margin-right: 0.3rem; }
+        td.text { text-align: left; } td.long { white-space: normal; min-width: 14rem; text-align: left; }
+        .quiet circle, .quiet polygon { opacity: 0; } .quiet .lit circle, .quiet .lit polygon { opacity: 1; }
+        .picking svg [data-run]:not(.lit) { opacity: 0.12; } tr.lit { background: var(--shade); }
+        .note { border-left: 4px solid var(--s1); padding-left: 0.7rem; max-width: 50rem; overflow-wrap: anywhere; }
         #hint { position: fixed; background: var(--ink); color: var(--ground); padding: 0.2rem 0.5rem; font-size: 0.8rem;
           border-radius: 4px; pointer-events: none; max-width: 20rem; z-index: 1; }
         @media (max-width: 600px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.4rem; } }
         @media print { :root { --ground: #ffffff; --ink: #000000; --faint: #444444; --rule: #cccccc; --shade: #eeeeee;
-          --s0: #0b5cad; --s1: #b3500f; --s2: #1a7f5a; --s3: #8a3ea8; --heat: 190, 40, 30; }
+          --s0: #0b5cad; --s1: #b3500f; --s2: #1a7f5a; --s3: #8a3ea8; --s4: #b0275c; --s5: #7d6608;
+          --s6: #0f7c86; --s7: #5d6570; --heat: 190, 40, 30; }
           figure, article, tr { break-inside: avoid; } .scroll { overflow: visible; } .scroll svg { min-width: 0; }
           .scroll svg.heat { height: 18rem; max-width: 100%; } h2, h3 { break-after: avoid; } table { font-size: 0.55rem; }
-          .excerpt, .cell { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+          .excerpt, .cell, .score { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
         """
 
     /// Sorts tables, and shows values under the pointer without waiting for the browser's own hints.
@@ -75,10 +86,27 @@ enum PageStyle {
               show(ratio ? `layer ${layers[row]}: ${ratio} times the median` : "", event);
               return;
             }
-            show(event.target.closest("circle, polygon, g, path.shade")?.querySelector("title")?.textContent, event);
+            show(event.target.closest("circle, polygon, rect, g, path.shade")?.querySelector("title")?.textContent, event);
           });
           chart.addEventListener("mouseleave", () => { hint.hidden = true; });
         }
+        let picked, pinned;
+        const pick = run => {
+          if (run === picked) return;
+          picked = run;
+          document.body.classList.toggle("picking", run !== undefined);
+          for (const part of document.querySelectorAll("[data-run]")) part.classList.toggle("lit", part.dataset.run === run);
+        };
+        const runOf = event => event.target.closest("[data-run]")?.dataset.run ?? pinned;
+        for (const type of ["mouseover", "focusin"]) document.addEventListener(type, event => pick(runOf(event)));
+        document.addEventListener("click", event => {
+          const button = event.target.closest("button[data-run]");
+          if (!button) return;
+          pinned = pinned === button.dataset.run ? undefined : button.dataset.run;
+          for (const other of document.querySelectorAll("button[data-run]"))
+            other.setAttribute("aria-pressed", other.dataset.run === pinned);
+          pick(pinned ?? runOf(event));
+        });
 
         """
 

@@ -16,11 +16,11 @@ extension Profile {
                 -> LineChart.Series
             {
                 .init(
-                    name: name, values: view.layers.map { figure($0.figures).value }, color: color, isDashed: isDashed)
+                    name: name, values: view.layers.map { figure($0.figures).value }, color: color,
+                    stroke: isDashed ? .dashed : .solid)
             }
             let chart = LineChart(
-                title: "Linearity over depth, \(view.label)", layers: view.layers.map(\.layer),
-                layerCount: model.layerCount,
+                title: "Linearity over depth, \(view.label)", places: places(view),
                 series: [
                     series("with residual, fit", 0, \.linearity),
                     series("with residual, held out", 0, \.linearityHeldOut, isDashed: true),
@@ -29,12 +29,12 @@ extension Profile {
                     .init(
                         name: "with residual, if B were unrelated to X",
                         values: view.layers.map(\.figures.linearityIfContributionUnrelated.value), color: 0,
-                        isDotted: true),
+                        stroke: .dotted, hasDots: false),
                 ],
                 floors: [
                     .init(name: "chance floor without residual", values: view.layers.map(\.figures.chanceFloor.value))
                 ],
-                yTitle: "linearity score", lowest: -0.5, included: 0)
+                yTitle: "linearity score", lowest: -0.5, included: [0])
             return NamedFigure(
                 name: "linearity-\(view.view.name)",
                 caption:
@@ -58,14 +58,14 @@ extension Profile {
             series.append(
                 .init(
                     name: "‖B‖/‖Y‖ of the layer",
-                    values: view.layers.map { $0.figures.contributionToOutput.mean.value }, color: 1, isDashed: true))
+                    values: view.layers.map { $0.figures.contributionToOutput.mean.value }, color: 1, stroke: .dashed))
             for (site, name, color) in [(StepSite.attention, "attention", 2), (.feedForward, "MLP", 3)]
             where view.steps.contains(where: { $0.site == site }) {
                 series.append(contribution(view, site, "‖B‖/‖X‖ of \(name)", color))
             }
             let chart = LineChart(
-                title: "Contribution norms, \(view.label)", layers: view.layers.map(\.layer),
-                layerCount: model.layerCount, series: series, yTitle: "ratio of norms, mean over tokens",
+                title: "Contribution norms, \(view.label)", places: places(view), series: series,
+                yTitle: "ratio of norms, mean over tokens",
                 yKind: .logarithmic)
             return NamedFigure(
                 name: "contribution-\(view.view.name)",
@@ -73,6 +73,10 @@ extension Profile {
                     + "\(view.label), logarithmic; the band holds 10 % to 90 % of the tokens.",
                 svg: { chart.svg(standalone: $0) })
         }
+    }
+
+    private func places(_ view: Analysis.ViewResult) -> [LineChart.Place] {
+        LineChart.depths(view.layers.map(\.layer), of: model.layerCount)
     }
 
     private func contribution(
@@ -139,14 +143,19 @@ extension Excerpt {
     var tokenLabels: [String] { zip(texts, ids).map { $0 ?? "#\($1)" } }
 }
 
-extension Analysis.ViewResult {
+extension View {
     /// The view in words.
     var label: String {
-        switch view {
+        switch self {
         case .allTokens: "all tokens"
         case .withoutFirstTokens(let count):
             count == 1
                 ? "without the first token of each sequence" : "without the first \(count) tokens of each sequence"
         }
     }
+}
+
+extension Analysis.ViewResult {
+    /// The view in words.
+    var label: String { view.label }
 }

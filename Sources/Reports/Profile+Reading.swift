@@ -10,8 +10,15 @@ extension Profile {
     public init(_ json: JSON, path: String) throws(ProfileError) {
         let file = JSONReader(path: path, place: "", value: json)
         let schema = try file.required("schema")
-        guard try schema.string() == Profile.schema else {
-            throw schema.wrong("'\(Profile.schema)'", found: "another schema")
+        let name = try schema.string()
+        guard name == Profile.schema else {
+            if let version = Profile.version(of: name), let known = Profile.version(of: Profile.schema), version > known
+            {
+                throw ProfileError(
+                    description: "\(path): schema is \(name.quoted), which a later straightedge wrote; this one reads "
+                        + "\(Profile.schema.quoted): use the later one")
+            }
+            throw schema.wrong(Profile.schema.quoted, found: name.quoted)
         }
         let views = try file.required("views").elements()
         guard !views.isEmpty else { throw file.wrong("a profile with a view", found: "one without") }
@@ -23,6 +30,13 @@ extension Profile {
             try readContexts(view)
             excerpts.append(try Profile.excerpts(view))
         }
+    }
+
+    /// The number behind a profile's schema; nil where it is another schema.
+    private static func version(of schema: String) -> Int? {
+        let parts = schema.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0] == Profile.schema.prefix(while: { $0 != "/" }) else { return nil }
+        return Int(parts[1])
     }
 
     private mutating func readContexts(_ view: JSONReader) throws(ProfileError) {

@@ -7,11 +7,20 @@ public enum Text {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
 
+    /// Padded with spaces in front to at least `width` characters.
+    static func aligned(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    /// Cut to at most `width` characters.
+    static func cut(_ text: String, to width: Int) -> String {
+        text.count > width ? text.prefix(width - 1) + "…" : text
+    }
+
     /// A score in six columns; digits beyond the fourth say little.
     static func score(_ figure: Figure) -> String {
         guard let value = figure.value else { return "     –" }
-        let text = fixed(value, 4)
-        return String(repeating: " ", count: max(0, 6 - text.count)) + text
+        return aligned(fixed(value, 4), 6)
     }
 
     static func plain(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }

@@ -1,6 +1,4 @@
 import ArgumentParser
-import Checkpoints
-import Glibc
 import Reports
 
 struct Report: ParsableCommand {
@@ -30,11 +28,8 @@ struct Report: ParsableCommand {
 
     func run() throws {
         try Failure.reporting {
-            var status = stat()
-            let isFolder = unsafe stat(profile, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-            let path = isFolder ? "\(profile)/profile.json" : profile
-            let file = try MappedFile(path)
-            let read = try Profile(unsafe JSON.parse(file.bytes, source: path), path: path)
+            let path = Profile.path(of: profile)
+            let read = try Profile(reading: profile)
             let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
             let out = self.out ?? "\(folder)report.html"
             // A page is made of the profile and can be made again; one of another name may be somebody's work.

@@ -37,12 +37,12 @@ struct ChartTests {
     @Test("layers lie by depth, gaps stay gaps, and values below the chart become triangles with their value")
     func lines() {
         let chart = LineChart(
-            title: "t", layers: [0, 1, 2], layerCount: 3,
+            title: "t", places: LineChart.depths([0, 1, 2], of: 3),
             series: [
                 .init(name: "a", values: [0.5, nil, 1], color: 0), .init(name: "b", values: [-7, 0, 1], color: 1),
             ],
             yTitle: "score", lowest: -0.5)
-        #expect([0, 1, 2].map(chart.depth) == [0, 0.5, 1])
+        #expect(chart.places.map(\.position) == [0, 0.5, 1])
         #expect(chart.yDomain().lowerBound > -0.6 && chart.yDomain().contains(1))
         let svg = chart.svg()
         #expect(svg.contains("<polygon") && svg.contains("layer 0, b: -7.0000"))
@@ -56,7 +56,7 @@ struct ChartTests {
     @Test("values near the ends of the number range have a place too", arguments: [Axis.Kind.linear, .logarithmic])
     func extremeValues(kind: Axis.Kind) {
         let chart = LineChart(
-            title: "t", layers: [0, 1, 2, 3], layerCount: 4,
+            title: "t", places: LineChart.depths([0, 1, 2, 3], of: 4),
             series: [.init(name: "a", values: [1e308, .leastNonzeroMagnitude, 1, 2], color: 0)], yTitle: "y",
             yKind: kind)
         #expect(!chart.svg().contains("nan") && !chart.svg().contains("inf"))
@@ -65,8 +65,9 @@ struct ChartTests {
     @Test("a model of one layer stands at depth 0")
     func oneLayer() {
         let chart = LineChart(
-            title: "t", layers: [0], layerCount: 1, series: [.init(name: "a", values: [1], color: 0)], yTitle: "y")
-        #expect(chart.depth(0) == 0 && chart.svg().contains("<circle"))
+            title: "t", places: LineChart.depths([0], of: 1), series: [.init(name: "a", values: [1], color: 0)],
+            yTitle: "y")
+        #expect(chart.places[0].position == 0 && chart.svg().contains("<circle"))
     }
 
     @Test("histograms share one axis, and heights are square roots of counts")

@@ -5,7 +5,12 @@ struct Axis: Sendable {
     enum Kind: Sendable {
         case linear
         case logarithmic
+        /// Logarithmic, with a place of its own for zero before a break.
+        case logarithmicAfterZero
     }
+
+    /// Share of a side that stands before the break.
+    private static let zeroShare = 0.08
 
     let kind: Kind
     let domain: ClosedRange<Double>
@@ -13,7 +18,7 @@ struct Axis: Sendable {
     let start: Double
     let end: Double
 
-    /// - Parameter domain: Above zero for a logarithmic axis.
+    /// - Parameter domain: Above zero for a logarithmic axis, also where zero has a place before it.
     init(_ kind: Kind, domain: ClosedRange<Double>, from start: Double, to end: Double) {
         self.kind = kind
         self.domain = domain
@@ -23,6 +28,8 @@ struct Axis: Sendable {
 
     /// Where a value lies; values outside the domain lie at its ends.
     func position(_ value: Double) -> Double {
+        if kind == .logarithmicAfterZero, value <= 0 { return start }
+        let start = kind == .logarithmicAfterZero ? start + Axis.zeroShare * (end - start) : start
         let value = min(max(value, domain.lowerBound), domain.upperBound)
         let (low, high) = (domain.lowerBound, domain.upperBound)
         guard high > low else { return (start + end) / 2 }
@@ -30,9 +37,16 @@ struct Axis: Sendable {
         return start + share * (end - start)
     }
 
+    /// Where the break is, if there is one.
+    var gap: Double? { kind == .logarithmicAfterZero ? start + 0.5 * Axis.zeroShare * (end - start) : nil }
+
     /// Values at which ticks stand, in ascending order, and how they are written.
     func ticks(about count: Int = 6) -> [(value: Double, label: String)] {
-        kind == .linear ? linearTicks(count) : logarithmicTicks(count)
+        switch kind {
+        case .linear: linearTicks(count)
+        case .logarithmic: logarithmicTicks(count)
+        case .logarithmicAfterZero: [(0, "0")] + logarithmicTicks(count)
+        }
     }
 
     private func linearTicks(_ count: Int) -> [(value: Double, label: String)] {

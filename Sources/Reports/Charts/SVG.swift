@@ -19,15 +19,22 @@ enum SVG {
         }.joined()
     }
 
-    static func bottomAxis(_ x: Axis, y: Double, title: String, hasGridTo top: Double? = nil) -> String {
-        let ticks = x.ticks().map { tick in
+    /// - Parameter given: Ticks that stand in the place of the axis' own.
+    static func bottomAxis(
+        _ x: Axis, y: Double, title: String, hasGridTo top: Double? = nil,
+        ticks given: [(value: Double, label: String)]? = nil
+    ) -> String {
+        let ticks = (given ?? x.ticks()).map { tick in
             let column = Markup.number(x.position(tick.value))
             let end = top.map { Markup.number($0) } ?? Markup.number(y + 5)
             return "<path class=\"grid\" d=\"M\(column) \(Markup.number(y))V\(end)\"/>"
-                + "<text class=\"faint\" x=\"\(column)\" y=\"\(Markup.number(y + 18))\" text-anchor=\"middle\">\(tick.label)"
-                + "</text>"
+                + "<text class=\"faint\" x=\"\(column)\" y=\"\(Markup.number(y + 18))\" text-anchor=\"middle\">"
+                + "\(Markup.escaped(tick.label))</text>"
         }.joined()
-        return ticks
+        let gap = x.gap.map { place in
+            "<text class=\"faint\" x=\"\(Markup.number(place))\" y=\"\(Markup.number(y + 4))\" text-anchor=\"middle\">⫽</text>"
+        }
+        return ticks + (gap ?? "")
             + "<text class=\"faint\" x=\"\(Markup.number((x.start + x.end) / 2))\" y=\"\(Markup.number(y + 35))\" "
             + "text-anchor=\"middle\">\(Markup.escaped(title))</text>"
     }
