@@ -3,6 +3,7 @@
 
 #include "product_plans.h"
 #include "staging.h"
+#include "transfers.h"
 
 #include <cstring>
 
@@ -46,37 +47,52 @@ void check(cusolverStatus_t status, const char *expression) {
     throw Failure{status == CUSOLVER_STATUS_ALLOC_FAILED ? CK_OUT_OF_MEMORY : CK_DEVICE_FAILED, text};
 }
 
-Scratch::Scratch(ck_context &context, std::int64_t byteCount) : context(context) {
-    if (byteCount > 0) CHECK(cudaMallocAsync(&address, static_cast<std::size_t>(byteCount), context.stream));
+Queue::Queue(std::mutex &mutex) : mutex(mutex) {}
+
+Queue::~Queue() { close(); }
+
+void Queue::open() {
+    CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    staging = std::make_unique<Staging>(*this);
 }
 
-Scratch::Scratch(ck_context &context, const void *bytes, std::int64_t byteCount) : Scratch(context, byteCount) {
-    context.staging->upload(bytes, byteCount, address);
+void Queue::close() noexcept {
+    // Whatever fails here has nobody left to tell.
+    if (stream) (void)cudaStreamSynchronize(stream);
+    staging.reset();
+    if (stream) (void)cudaStreamDestroy(stream);
+    stream = nullptr;
+}
+
+Scratch::Scratch(Queue &queue, std::int64_t byteCount) : queue(queue) {
+    if (byteCount > 0) CHECK(cudaMallocAsync(&address, static_cast<std::size_t>(byteCount), queue.stream));
+}
+
+Scratch::Scratch(Queue &queue, const void *bytes, std::int64_t byteCount) : Scratch(queue, byteCount) {
+    queue.staging->upload(bytes, byteCount, address);
 }
 
 Scratch::~Scratch() {
-    if (address) (void)cudaFreeAsync(address, context.stream);
+    if (address) (void)cudaFreeAsync(address, queue.stream);
 }
 
-void read_back(ck_context &context, const void *source, void *bytes, std::int64_t byteCount) {
-    CHECK(cudaMemcpyAsync(bytes, source, static_cast<std::size_t>(byteCount), cudaMemcpyDeviceToHost, context.stream));
-    CHECK(cudaStreamSynchronize(context.stream));
+void read_back(Queue &queue, const void *source, void *bytes, std::int64_t byteCount) {
+    queue.staging->download(source, byteCount, bytes);
 }
 
 } // namespace straightedge
 
-ck_context::ck_context(int device) : device(device) {
+ck_context::ck_context(int device) : Queue(enqueueing), device(device) {
     CHECK(cudaSetDevice(device));
     try {
         CHECK(cudaDeviceGetAttribute(&multiprocessorCount, cudaDevAttrMultiProcessorCount, device));
         keep_freed_memory();
-        CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+        open();
         CHECK(cublasCreate(&blas));
         CHECK(cublasSetStream(blas, stream));
         CHECK(cublasLtCreate(&blasLt));
         CHECK(cusolverDnCreate(&solver));
         CHECK(cusolverDnSetStream(solver, stream));
-        staging = std::make_unique<straightedge::Staging>(stream);
         plans = std::make_unique<straightedge::ProductPlans>(blasLt, stream);
     } catch (...) {
         close();
@@ -96,15 +112,13 @@ void ck_context::keep_freed_memory() const {
 ck_context::~ck_context() { close(); }
 
 void ck_context::close() noexcept {
-    // Whatever fails here has nobody left to tell.
+    transfers.reset();
     if (stream) (void)cudaStreamSynchronize(stream);
     plans.reset();
-    staging.reset();
     if (solver) (void)cusolverDnDestroy(solver);
     if (blasLt) (void)cublasLtDestroy(blasLt);
     if (blas) (void)cublasDestroy(blas);
-    if (stream) (void)cudaStreamDestroy(stream);
-    stream = nullptr;
+    Queue::close();
     blas = nullptr;
     blasLt = nullptr;
     solver = nullptr;

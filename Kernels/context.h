@@ -30,26 +30,56 @@ void check(cusolverStatus_t status, const char *expression);
 
 class Staging;
 class ProductPlans;
+class Transfers;
+
+// A stream in whose order work is done, and pinned memory through which the host's bytes reach the device and come
+// back.
+struct Queue {
+    explicit Queue(std::mutex &mutex);
+    ~Queue();
+    Queue(const Queue &) = delete;
+    Queue &operator=(const Queue &) = delete;
+    void open();
+    // Waits for the work, and gives back what there is.
+    void close() noexcept;
+
+    // Held while work is enqueued, never while the host waits for the device.
+    std::mutex &mutex;
+    int multiprocessorCount = 1;
+    cudaStream_t stream = nullptr;
+    std::unique_ptr<Staging> staging;
+};
+
+// Lets other threads enqueue while this one, which holds the mutex, waits for the device.
+class Waiting {
+  public:
+    explicit Waiting(Queue &queue) : mutex(queue.mutex) { mutex.unlock(); }
+    ~Waiting() { mutex.lock(); }
+    Waiting(const Waiting &) = delete;
+    Waiting &operator=(const Waiting &) = delete;
+
+  private:
+    std::mutex &mutex;
+};
 
 } // namespace straightedge
 
-// A stream in whose order all work of a device is done, with the libraries that enqueue on it.
-struct ck_context {
+// The queue in whose order a device computes, with the libraries that enqueue on it, and what is brought in beside it.
+struct ck_context : straightedge::Queue {
     explicit ck_context(int device);
     ~ck_context();
     ck_context(const ck_context &) = delete;
     ck_context &operator=(const ck_context &) = delete;
 
     const int device;
-    int multiprocessorCount = 1;
-    cudaStream_t stream = nullptr;
     cublasHandle_t blas = nullptr;
     cublasLtHandle_t blasLt = nullptr;
     cusolverDnHandle_t solver = nullptr;
-    std::unique_ptr<straightedge::Staging> staging;
     std::unique_ptr<straightedge::ProductPlans> plans;
+    // Null until something is brought in beside the computing.
+    std::unique_ptr<straightedge::Transfers> transfers;
     // Calls are enqueued one at a time.
-    std::mutex mutex;
+    std::mutex enqueueing;
     void keep_freed_memory() const;
     // Gives back what there is.
     void close() noexcept;
@@ -60,12 +90,12 @@ struct ck_context {
 
 namespace straightedge {
 
-// Device memory for the length of a call; given back in the order of the stream.
+// Device memory for the length of a call; given back in the order of the queue.
 class Scratch {
   public:
-    Scratch(ck_context &context, std::int64_t byteCount);
+    Scratch(Queue &queue, std::int64_t byteCount);
     // A copy of host memory.
-    Scratch(ck_context &context, const void *bytes, std::int64_t byteCount);
+    Scratch(Queue &queue, const void *bytes, std::int64_t byteCount);
     ~Scratch();
     Scratch(const Scratch &) = delete;
     Scratch &operator=(const Scratch &) = delete;
@@ -73,11 +103,11 @@ class Scratch {
     template <typename T> T *as() const { return static_cast<T *>(address); }
 
   private:
-    ck_context &context;
+    Queue &queue;
     void *address = nullptr;
 };
 
 // Copies device memory to the host, after all work before it.
-void read_back(ck_context &context, const void *source, void *bytes, std::int64_t byteCount);
+void read_back(Queue &queue, const void *source, void *bytes, std::int64_t byteCount);
 
 } // namespace straightedge

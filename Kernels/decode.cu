@@ -250,16 +250,16 @@ template <typename Body> void with_stored_type(std::int32_t type, Body &&body) {
 
 } // namespace
 
-void decode(ck_context &context, const void *bytes, std::int64_t byteCount, std::int32_t type, ck_tensor result) {
+void decode(Queue &queue, const void *bytes, std::int64_t byteCount, std::int32_t type, ck_tensor result) {
     const std::int64_t count = result.rows * result.columns;
     if (count == 0) return;
-    const Scratch stored(context, bytes, byteCount);
+    const Scratch stored(queue, bytes, byteCount);
     with_stored_type(type, [&](auto storedType) {
         using Stored = typename decltype(storedType)::type;
         const auto run = [&](auto element) {
             using Element = typename decltype(element)::type;
-            CHECK(launch(decode_kernel<Stored, Element>, element_grid(context, count), dim3(blockLaneCount), 0,
-                         context.stream, stored.as<const Byte>(), matrix<Element>(result)));
+            CHECK(launch(decode_kernel<Stored, Element>, element_grid(queue, count), dim3(blockLaneCount), 0,
+                         queue.stream, stored.as<const Byte>(), matrix<Element>(result)));
         };
         if (result.type == CK_FLOAT64) {
             run(Type<double>{});

@@ -14,7 +14,7 @@ void read(ck_context &, std::uint64_t address, void *bytes, std::int64_t byteCou
 void copy(ck_context &, ck_tensor source, ck_tensor destination);
 void fill_zero(ck_context &, ck_tensor tensor);
 
-void decode(ck_context &, const void *bytes, std::int64_t byteCount, std::int32_t type, ck_tensor result);
+void decode(Queue &, const void *bytes, std::int64_t byteCount, std::int32_t type, ck_tensor result);
 void normalize(ck_context &, ck_tensor x, ck_norm norm, ck_tensor weight, ck_tensor bias, ck_tensor result);
 void product(ck_context &, ck_tensor a, ck_tensor b, ck_product how, ck_tensor result);
 void add_bias(ck_context &, ck_tensor bias, ck_tensor x);
@@ -33,6 +33,19 @@ void convert(ck_context &, ck_tensor x, ck_tensor result);
 void clamp(ck_context &, ck_tensor x, float limit);
 void token_scores(ck_context &, ck_tensor logits, const std::int32_t *targets, ck_tensor result);
 void first_non_finite_row(ck_context &, ck_tensor x, std::int64_t *row);
+// Lowers `first`, a number of the device, to the first row that holds a NaN or an infinity.
+void find_non_finite_row(Queue &, ck_tensor x, unsigned long long *first);
+
+void begin_transfer(ck_context &, std::int64_t *ticket);
+void allocate_for_transfer(ck_context &, std::int64_t ticket, std::int64_t byteCount, std::uint64_t *address);
+void decode_for_transfer(ck_context &, std::int64_t ticket, const void *bytes, std::int64_t byteCount,
+                         std::int32_t type, ck_tensor result);
+void finish_transfer(ck_context &, std::int64_t ticket);
+void wait_for_transfer(ck_context &, std::int64_t ticket);
+void non_finite_rows_of_transfer(ck_context &, std::int64_t ticket, std::int64_t *rows);
+// These two cannot fail: see `release` in the table.
+void release_of_transfer(ck_context &, std::int64_t ticket, std::uint64_t address) noexcept;
+void end_transfer(ck_context &, std::int64_t ticket) noexcept;
 
 void gather_panels(ck_context &, ck_stream_pair pair, const std::int32_t *rows, std::int64_t rowCount,
                    ck_panels panels);

@@ -126,21 +126,26 @@ void prediction_errors(ck_context &context, ck_tensor prediction, ck_tensor bias
     });
 }
 
-void first_non_finite_row(ck_context &context, ck_tensor x, std::int64_t *row) {
-    *row = -1;
+void find_non_finite_row(Queue &queue, ck_tensor x, unsigned long long *first) {
     if (x.rows == 0 || x.columns == 0) return;
-    unsigned long long first = ULLONG_MAX;
-    const Scratch found(context, &first, sizeof first);
     const auto run = [&](auto type) {
         using T = typename decltype(type)::type;
-        CHECK(launch(first_non_finite_row_kernel<T>, row_grid(x.rows), row_block(), 0, context.stream,
-                     matrix<const T>(x), found.as<unsigned long long>()));
+        CHECK(launch(first_non_finite_row_kernel<T>, row_grid(x.rows), row_block(), 0, queue.stream, matrix<const T>(x),
+                     first));
     };
     if (x.type == CK_FLOAT64) {
         run(Type<double>{});
     } else {
         with_activation_type(x.type, run);
     }
+}
+
+void first_non_finite_row(ck_context &context, ck_tensor x, std::int64_t *row) {
+    *row = -1;
+    if (x.rows == 0 || x.columns == 0) return;
+    unsigned long long first = ULLONG_MAX;
+    const Scratch found(context, &first, sizeof first);
+    find_non_finite_row(context, x, found.as<unsigned long long>());
     read_back(context, found.as<void>(), &first, sizeof first);
     if (first != ULLONG_MAX) *row = static_cast<std::int64_t>(first);
 }

@@ -34,11 +34,11 @@ template <typename Body> std::int32_t guarded(Body &&body) noexcept {
 
 template <auto function> struct Entry;
 
-// An operation as the table has it: on a context that works, one at a time.
-template <typename... Arguments, void (*operation)(ck_context &, Arguments...)> struct Entry<operation> {
+// An operation as the table has it: on a context that works, one at a time but for what waits.
+template <typename Target, typename... Arguments, void (*operation)(Target &, Arguments...)> struct Entry<operation> {
     static std::int32_t call(ck_context *context, Arguments... arguments) {
         return guarded([&] {
-            const std::lock_guard<std::mutex> lock(context->mutex);
+            const std::lock_guard<std::mutex> lock(context->enqueueing);
             if (!context->lostBecause.empty()) throw Failure{CK_DEVICE_FAILED, context->lostBecause};
             try {
                 CHECK(cudaSetDevice(context->device));
@@ -51,7 +51,10 @@ template <typename... Arguments, void (*operation)(ck_context &, Arguments...)> 
     }
 };
 
-void synchronize_stream(ck_context &context) { CHECK(cudaStreamSynchronize(context.stream)); }
+void synchronize_stream(ck_context &context) {
+    const Waiting waiting(context);
+    CHECK(cudaStreamSynchronize(context.stream));
+}
 
 // Tells a driver that is not there from one that is too old: the runtime has one error for both.
 void check_driver() {
@@ -104,9 +107,21 @@ void destroy_context(ck_context *context) { delete context; }
 
 // Also where the device has failed: what a library refused leaves memory that can be given back.
 void release(ck_context *context, std::uint64_t address) {
-    const std::lock_guard<std::mutex> lock(context->mutex);
+    const std::lock_guard<std::mutex> lock(context->enqueueing);
     (void)cudaSetDevice(context->device);
     (void)cudaFreeAsync(reinterpret_cast<void *>(address), context->stream);
+}
+
+void release_transferred(ck_context *context, std::int64_t ticket, std::uint64_t address) {
+    const std::lock_guard<std::mutex> lock(context->enqueueing);
+    (void)cudaSetDevice(context->device);
+    release_of_transfer(*context, ticket, address);
+}
+
+void end(ck_context *context, std::int64_t ticket) {
+    const std::lock_guard<std::mutex> lock(context->enqueueing);
+    (void)cudaSetDevice(context->device);
+    end_transfer(*context, ticket);
 }
 
 void describe_error(char *text, std::int64_t size) {
@@ -146,6 +161,14 @@ ck_api make_table() {
     api.subtract = Entry<subtract>::call;
     api.token_scores = Entry<token_scores>::call;
     api.first_non_finite_row = Entry<first_non_finite_row>::call;
+    api.begin_transfer = Entry<begin_transfer>::call;
+    api.allocate_for_transfer = Entry<allocate_for_transfer>::call;
+    api.decode_for_transfer = Entry<decode_for_transfer>::call;
+    api.finish_transfer = Entry<finish_transfer>::call;
+    api.wait_for_transfer = Entry<wait_for_transfer>::call;
+    api.non_finite_rows_of_transfer = Entry<non_finite_rows_of_transfer>::call;
+    api.release_of_transfer = release_transferred;
+    api.end_transfer = end;
     api.gather_panels = Entry<gather_panels>::call;
     api.add_cross_products = Entry<add_cross_products>::call;
     api.row_statistics = Entry<row_statistics>::call;

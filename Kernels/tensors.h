@@ -66,9 +66,9 @@ constexpr int warpLaneCount = 32;
 constexpr int blockLaneCount = 256;
 
 // Blocks for one lane an element, at most a few for each multiprocessor: lanes take further elements in turn.
-inline dim3 element_grid(const ck_context &context, std::int64_t elementCount) {
+inline dim3 element_grid(const Queue &queue, std::int64_t elementCount) {
     const std::int64_t blocks = (elementCount + blockLaneCount - 1) / blockLaneCount;
-    const std::int64_t limit = std::int64_t{16} * context.multiprocessorCount;
+    const std::int64_t limit = std::int64_t{16} * queue.multiprocessorCount;
     return dim3(static_cast<unsigned>(blocks < limit ? blocks : limit));
 }
 

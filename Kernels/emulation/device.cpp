@@ -24,6 +24,8 @@ std::uint64_t synchronizationCount = 0, synchronizationCountAtStart = 0;
 std::uint64_t allocationAttempts = 0, hostAllocationAttempts = 0;
 auto &grantedSharedMemory = *new std::map<const void *, std::size_t>; // never destroyed: see lock_device
 
+std::function<void()> hostWaitBody;
+
 void restart_failures() {
     launchCountAtStart = launchCount;
     libraryCallCountAtStart = libraryCallCount;
@@ -93,6 +95,20 @@ std::unique_lock<std::mutex> lock_device() {
 }
 
 const emulation_options &options() { return current; }
+
+void on_host_wait(void (*body)(void *context), void *context) {
+    const auto lock = lock_device();
+    hostWaitBody = body == nullptr ? std::function<void()>() : [=] { body(context); };
+}
+
+void announce_host_wait() {
+    std::function<void()> body;
+    {
+        const auto lock = lock_device();
+        body = hostWaitBody;
+    }
+    if (body) body();
+}
 
 std::string configure(const emulation_options &wanted) {
     if (wanted.struct_size != sizeof(emulation_options))

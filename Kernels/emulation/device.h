@@ -23,6 +23,10 @@ const emulation_options &options();
 std::string configure(const emulation_options &options);
 void reset_device();
 
+// Called whenever the host is about to wait for the device, without the lock; by the thread that will wait.
+void on_host_wait(void (*body)(void *context), void *context);
+void announce_host_wait();
+
 // The following expect the lock.
 
 void count_synchronization(); // and fail where that is wanted

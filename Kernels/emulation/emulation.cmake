@@ -17,17 +17,18 @@ target_compile_definitions(emulation PUBLIC STRAIGHTEDGE_EMULATION)
 target_include_directories(emulation BEFORE PUBLIC Kernels/emulation/include Kernels Sources/CKernels/include)
 target_link_libraries(emulation PUBLIC Boost::context Threads::Threads ${OPENBLAS_LIBRARY})
 
+add_library(kernels OBJECT ${kernel_sources})
+target_link_libraries(kernels PUBLIC emulation)
 if(kernel_sources)
-    add_library(straightedge-kernels-emulated SHARED ${kernel_sources})
-    target_include_directories(straightedge-kernels-emulated PRIVATE Sources/CKernels/include)
+    add_library(straightedge-kernels-emulated SHARED)
     # Its threads live as long as the process, and so must its code.
     target_link_options(straightedge-kernels-emulated PRIVATE -Wl,-z,nodelete -Wl,-z,defs
                         -Wl,--version-script=${PROJECT_SOURCE_DIR}/Kernels/exports.map)
     set_target_properties(straightedge-kernels-emulated PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/Kernels/exports.map)
-    target_link_libraries(straightedge-kernels-emulated PRIVATE emulation)
+    target_link_libraries(straightedge-kernels-emulated PRIVATE kernels emulation)
 endif()
 
 enable_testing()
 add_executable(emulation-tests ${test_sources})
-target_link_libraries(emulation-tests PRIVATE emulation)
+target_link_libraries(emulation-tests PRIVATE kernels emulation)
 add_test(NAME emulation COMMAND emulation-tests)

@@ -43,7 +43,8 @@ const char *message() {
 } // namespace emulation
 
 __attribute__((visibility("default"))) const emulation_api *emulation_get_api(std::uint32_t abi_version) {
-    static const emulation_api api{EMULATION_ABI_VERSION, sizeof(emulation_api), emulation::configure_device,
-                                   emulation::reset,      emulation::read,       emulation::message};
+    static const emulation_api api{EMULATION_ABI_VERSION,  sizeof(emulation_api), emulation::configure_device,
+                                   emulation::reset,       emulation::read,       emulation::message,
+                                   emulation::on_host_wait};
     return abi_version == EMULATION_ABI_VERSION ? &api : nullptr;
 }

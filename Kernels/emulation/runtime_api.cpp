@@ -33,6 +33,12 @@ template <typename Call> cudaError_t guarded(Call call) {
     return remembered(call());
 }
 
+// As `guarded`, for a call in which the host waits for the device.
+template <typename Call> cudaError_t guarded_wait(Call call) {
+    announce_host_wait();
+    return guarded(call);
+}
+
 cudaError_t unknown_stream(const char *call) {
     return report(cudaErrorInvalidResourceHandle, "%s: the stream does not exist, or was destroyed", call);
 }
@@ -94,6 +100,7 @@ cudaError_t cudaMallocAsync(void **address, std::size_t byteCount, cudaStream_t 
 }
 
 cudaError_t cudaFree(void *address) {
+    announce_host_wait();
     const auto lock = lock_device();
     streams::run_all(); // cudaFree waits for the device
     check_guards();
@@ -142,6 +149,7 @@ cudaError_t cudaHostAlloc(void **address, std::size_t byteCount, unsigned flags)
 }
 
 cudaError_t cudaFreeHost(void *address) {
+    announce_host_wait();
     const auto lock = lock_device();
     streams::run_all();
     const bool isKnown = address == nullptr || host_memory::release(address);
@@ -226,6 +234,12 @@ cudaError_t enqueue_copy(Copy copy, cudaStream_t stream, bool waits) {
     return cudaSuccess;
 }
 
+// Whether a copy to there is waited for, asynchronous or not.
+bool is_pageable(const void *target) {
+    const auto lock = lock_device();
+    return !device_memory::is_device_address(target) && !host_memory::is_pinned(target);
+}
+
 cudaError_t enqueue_set(const char *call, void *target, int value, std::size_t byteCount, cudaStream_t stream) {
     if (!streams::exists(stream)) return unknown_stream(call);
     std::string why;
@@ -238,7 +252,7 @@ cudaError_t enqueue_set(const char *call, void *target, int value, std::size_t b
 } // namespace
 
 cudaError_t cudaMemcpy(void *target, const void *source, std::size_t byteCount, cudaMemcpyKind kind) {
-    return guarded([&] {
+    return guarded_wait([&] {
         return enqueue_copy({"cudaMemcpy", static_cast<char *>(target), byteCount, static_cast<const char *>(source),
                              byteCount, byteCount, 1, kind},
                             nullptr, true);
@@ -247,6 +261,7 @@ cudaError_t cudaMemcpy(void *target, const void *source, std::size_t byteCount, 
 
 cudaError_t cudaMemcpyAsync(void *target, const void *source, std::size_t byteCount, cudaMemcpyKind kind,
                             cudaStream_t stream) {
+    if (is_pageable(target)) announce_host_wait();
     return guarded([&] {
         return enqueue_copy({"cudaMemcpyAsync", static_cast<char *>(target), byteCount,
                              static_cast<const char *>(source), byteCount, byteCount, 1, kind},
@@ -256,7 +271,7 @@ cudaError_t cudaMemcpyAsync(void *target, const void *source, std::size_t byteCo
 
 cudaError_t cudaMemcpy2D(void *target, std::size_t targetPitch, const void *source, std::size_t sourcePitch,
                          std::size_t width, std::size_t height, cudaMemcpyKind kind) {
-    return guarded([&] {
+    return guarded_wait([&] {
         return enqueue_copy({"cudaMemcpy2D", static_cast<char *>(target), targetPitch,
                              static_cast<const char *>(source), sourcePitch, width, height, kind},
                             nullptr, true);
@@ -265,6 +280,7 @@ cudaError_t cudaMemcpy2D(void *target, std::size_t targetPitch, const void *sour
 
 cudaError_t cudaMemcpy2DAsync(void *target, std::size_t targetPitch, const void *source, std::size_t sourcePitch,
                               std::size_t width, std::size_t height, cudaMemcpyKind kind, cudaStream_t stream) {
+    if (is_pageable(target)) announce_host_wait();
     return guarded([&] {
         return enqueue_copy({"cudaMemcpy2DAsync", static_cast<char *>(target), targetPitch,
                              static_cast<const char *>(source), sourcePitch, width, height, kind},
@@ -305,7 +321,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    return guarded([&] {
+    return guarded_wait([&] {
         if (!streams::exists(stream)) return unknown_stream("cudaStreamSynchronize");
         count_synchronization();
         streams::run_until([&] { return streams::is_empty(stream); });
@@ -332,7 +348,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 }
 
 cudaError_t cudaDeviceSynchronize() {
-    return guarded([] {
+    return guarded_wait([] {
         count_synchronization();
         streams::run_all();
         return outcome_of_wait();
@@ -370,7 +386,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-    return guarded([&] {
+    return guarded_wait([&] {
         if (events.count(event) == 0) return unknown_event("cudaEventSynchronize");
         count_synchronization();
         if (event->mark != nullptr) streams::run_until([&] { return event->mark->isDone; });

@@ -2,7 +2,8 @@
 //
 // What crosses is an opaque context, device addresses, 64-bit sizes, 32-bit enumerations, plain structs and a status.
 // Host pointers are read or written during the call, and not kept. Matrices are row-major. Functions of one context may
-// be called from several threads; work is done in the order of the calls, and reads wait for it.
+// be called from several threads; work is done in the order of the calls, and reads wait for it without keeping other
+// threads from enqueueing. Transfers are done beside that order: their tickets say when it needs them.
 //
 // Both compilers read this file: Swift through the module, nvcc and g++ when the kernels are built.
 #ifndef STRAIGHTEDGE_CKERNELS_H
@@ -203,6 +204,28 @@ typedef struct ck_api {
                                        const int32_t *CK_NONNULL targets, ck_tensor result);
     // -1 where all rows are finite.
     int32_t (*CK_NONNULL first_non_finite_row)(ck_context *CK_NONNULL context, ck_tensor x, int64_t *CK_NONNULL row);
+
+    // MARK: Transfers
+
+    // Begins to bring tensors in beside the computing, by one thread; the ticket names them from here on.
+    int32_t (*CK_NONNULL begin_transfer)(ck_context *CK_NONNULL context, int64_t *CK_NONNULL ticket);
+    int32_t (*CK_NONNULL allocate_for_transfer)(ck_context *CK_NONNULL context, int64_t ticket, int64_t byte_count,
+                                                uint64_t *CK_NONNULL address);
+    // As `decode`, into memory of the transfer; numbers that are not finite are looked for.
+    int32_t (*CK_NONNULL decode_for_transfer)(ck_context *CK_NONNULL context, int64_t ticket,
+                                              const void *CK_NONNULL bytes, int64_t byte_count, int32_t type,
+                                              ck_tensor result);
+    // Nothing is added to the transfer any more.
+    int32_t (*CK_NONNULL finish_transfer)(ck_context *CK_NONNULL context, int64_t ticket);
+    // What is enqueued from here on comes after the finished transfer; the host does not wait.
+    int32_t (*CK_NONNULL wait_for_transfer)(ck_context *CK_NONNULL context, int64_t ticket);
+    // The first row that is not finite, or -1, of each tensor that was decoded, in their order; the host waits for them.
+    int32_t (*CK_NONNULL non_finite_rows_of_transfer)(ck_context *CK_NONNULL context, int64_t ticket,
+                                                      int64_t *CK_NONNULL rows);
+    // Of memory of the transfer: after the transfer's work, and after that of the computing where it waited for it.
+    void (*CK_NONNULL release_of_transfer)(ck_context *CK_NONNULL context, int64_t ticket, uint64_t address);
+    // Forgets the ticket, when all of its memory has been released.
+    void (*CK_NONNULL end_transfer)(ck_context *CK_NONNULL context, int64_t ticket);
 
     // MARK: Moments
 

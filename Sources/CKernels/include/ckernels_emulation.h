@@ -66,6 +66,9 @@ typedef struct emulation_api {
     void (*read_counters)(emulation_counters *counters);
     /* What the last error was about, in words; empty where there was none. Valid until the next error. */
     const char *(*message)(void);
+    /* `body` is called with `context` whenever the host is about to wait for the device, by the thread that will wait,
+     * which holds no lock of the emulation. Null ends it. */
+    void (*on_host_wait)(void (*body)(void *context), void *context);
 } emulation_api;
 
 /* Null where `abi_version` is not EMULATION_ABI_VERSION. */
