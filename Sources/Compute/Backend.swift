@@ -80,6 +80,12 @@ package protocol Backend: Sendable {
     /// The first row that holds a NaN or an infinity.
     func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int?
 
+    // MARK: Transfers
+
+    /// Whether tensors are brought in while the device computes.
+    var overlapsTransfers: Bool { get }
+    func makeTransfer() throws(ComputeError) -> any BackendTransfer
+
     // MARK: Moments
 
     /// Gathers the rows of x and of the target, shifted, into panels, and adds their column sums and squares.
@@ -130,6 +136,17 @@ package protocol Backend: Sendable {
     func singularDecomposition(_ a: Tensor, left: Tensor, right: Tensor) throws(ComputeError) -> [Double]
     /// y = a·x with the symmetric matrix a, of which the upper triangle is read.
     func symmetricProduct(_ a: Tensor, _ x: Tensor, into y: Tensor) throws(ComputeError)
+}
+
+/// What is behind a `Transfer`, which says what each does; one thread at a time uses it.
+package protocol BackendTransfer: Sendable {
+    func allocate(byteCount: Int, purpose: String) throws(ComputeError) -> Storage
+    func decode(_ bytes: UnsafeRawBufferPointer, elementType: ElementType, into result: Tensor) throws(ComputeError)
+    func finish() throws(ComputeError)
+    /// What is computed from here on comes after the transfer.
+    func precedeComputing() throws(ComputeError)
+    /// The first row that is not finite of each tensor that was decoded, in their order.
+    func nonFiniteRows() throws(ComputeError) -> [Int?]
 }
 
 /// How the pairs of a rotary embedding lie in a head of width w.

@@ -9,16 +9,21 @@ extension Device {
     ///   - elementType: How they are stored: F64, F32, F16, BF16 or a block type.
     ///   - result: Contiguous float32, float64, float16 or bfloat16.
     public func decode(_ bytes: RawSpan, elementType: ElementType, into result: Tensor) throws(ComputeError) {
+        try checkDecoding(byteCount: bytes.byteCount, elementType, into: result)
+        try unsafe bytes.withUnsafeBytes { stored throws(ComputeError) in
+            try unsafe backend.decode(stored, elementType: elementType, into: result)
+        }
+    }
+
+    /// What `decode` expects of its operands.
+    func checkDecoding(byteCount: Int, _ elementType: ElementType, into result: Tensor) throws(ComputeError) {
         if result.elementType != .float64 { try checkActivations(result, "result", in: "decode") }
         try check(result, "result", nil, in: "decode")
         try checkContiguous(result, "result", in: "decode")
-        guard elementType.byteCount(of: result.shape.count) == bytes.byteCount else {
+        guard elementType.byteCount(of: result.shape.count) == byteCount else {
             throw .shape(
                 operation: "decode", operand: "result",
-                expected: "the elements of \(bytes.byteCount) bytes of \(elementType.rawValue)", got: result.shape)
-        }
-        try unsafe bytes.withUnsafeBytes { stored throws(ComputeError) in
-            try unsafe backend.decode(stored, elementType: elementType, into: result)
+                expected: "the elements of \(byteCount) bytes of \(elementType.rawValue)", got: result.shape)
         }
     }
 

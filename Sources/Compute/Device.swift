@@ -96,13 +96,22 @@ extension Device {
     public func makeTensor(_ shape: Shape, _ elementType: ElementType, for purpose: String) throws(ComputeError)
         -> Tensor
     {
+        try Device.makeTensor(shape, elementType, for: purpose) { byteCount throws(ComputeError) in
+            try backend.allocate(byteCount: byteCount, purpose: purpose)
+        }
+    }
+
+    /// A tensor in the storage that `allocate(byteCount)` gives.
+    static func makeTensor(
+        _ shape: Shape, _ elementType: ElementType, for purpose: String,
+        in allocate: (Int) throws(ComputeError) -> Storage
+    ) throws(ComputeError) -> Tensor {
         guard let byteCount = elementType.byteCount(of: shape.count) else {
             throw .shape(
                 operation: "makeTensor", operand: purpose, expected: "whole blocks of \(elementType.rawValue)",
                 got: shape)
         }
-        let storage = try backend.allocate(byteCount: byteCount, purpose: purpose)
-        return Tensor(storage: storage, shape: shape, elementType: elementType)
+        return Tensor(storage: try allocate(byteCount), shape: shape, elementType: elementType)
     }
 
     /// A tensor of zeros.

@@ -26,6 +26,9 @@ package struct CUDABackend: Backend {
         for task in 0..<taskCount { body(task, 0) }
     }
 
+    package var overlapsTransfers: Bool { true }
+    package func makeTransfer() throws(ComputeError) -> any BackendTransfer { try CUDATransfer(of: self) }
+
     package func synchronize() throws(ComputeError) {
         try unsafe call("synchronize") { api, context in unsafe api.synchronize(context) }
     }
@@ -60,9 +63,21 @@ package struct CUDABackend: Backend {
 
 extension CUDABackend {
     package func allocate(byteCount: Int, purpose: String) throws(ComputeError) -> Storage {
+        try unsafe allocate(byteCount: byteCount, purpose: purpose) { api, context, address in
+            unsafe api.allocate(context, Int64(byteCount), address)
+        } release: { api, context, address in
+            unsafe api.release(context, address)
+        }
+    }
+
+    /// Memory that two functions of the table take and give back.
+    func allocate(
+        byteCount: Int, purpose: String, _ take: (ck_api, OpaquePointer, UnsafeMutablePointer<UInt64>) -> Int32,
+        release: @escaping @Sendable (ck_api, OpaquePointer, UInt64) -> Void
+    ) throws(ComputeError) -> Storage {
         var address: UInt64 = 0
         do throws(ComputeError) {
-            try unsafe call("allocate") { api, context in unsafe api.allocate(context, Int64(byteCount), &address) }
+            try unsafe call("allocate") { api, context in unsafe take(api, context, &address) }
         } catch .outOfMemory {
             throw .outOfMemory(byteCount: byteCount, purpose: purpose)
         }
@@ -70,7 +85,7 @@ extension CUDABackend {
             throw .deviceFailed(operation: "allocate", meaning: "no address came back")
         }
         return unsafe Storage(address: pointer, byteCount: byteCount, owner: identifier) { [context] in
-            unsafe context.library.api.pointee.release(context.pointer, UInt64(UInt(bitPattern: $0)))
+            unsafe release(context.library.api.pointee, context.pointer, UInt64(UInt(bitPattern: $0)))
         }
     }
 

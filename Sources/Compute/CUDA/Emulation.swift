@@ -30,8 +30,7 @@ package struct Emulation {
     /// Forgets everything, and lets the given try fail, counted from 1.
     package func reset(failing: Failing? = nil, at number: Int = 0) {
         unsafe api.pointee.reset()
-        var options = emulation_options()
-        options.struct_size = UInt64(MemoryLayout<emulation_options>.size)
+        var options = Emulation.plainOptions
         switch failing {
         case .allocation: options.failing_allocation = UInt64(number)
         case .hostAllocation: options.failing_host_allocation = UInt64(number)
@@ -41,6 +40,21 @@ package struct Emulation {
         case nil: break
         }
         _ = unsafe api.pointee.configure(&options)
+    }
+
+    /// Lets the work of streams run in an order that is drawn from the seed, or in that of the calls where it is nil; work
+    /// that is under way is done first.
+    package func orderStreams(seed: UInt64?) {
+        var options = Emulation.plainOptions
+        options.stream_order = Int32((seed == nil ? EMULATION_ORDER_ASCENDING : EMULATION_ORDER_SEEDED).rawValue)
+        options.seed = seed ?? 0
+        _ = unsafe api.pointee.configure(&options)
+    }
+
+    private static var plainOptions: emulation_options {
+        var options = emulation_options()
+        options.struct_size = UInt64(MemoryLayout<emulation_options>.size)
+        return options
     }
 
     package var counters: Counters {

@@ -22,6 +22,10 @@ package struct HostBackend: Backend {
         lanes(taskCount, body)
     }
 
+    /// All cores compute.
+    package var overlapsTransfers: Bool { false }
+    package func makeTransfer() -> any BackendTransfer { HostTransfer(of: self) }
+
     package func synchronize() {}
 
     /// For instance `OpenBLAS 0.3.21, kernels SkylakeX`.
