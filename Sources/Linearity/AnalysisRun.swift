@@ -29,7 +29,8 @@ struct AnalysisRun {
             (
                 try Forward(
                     model: model, device: device, layout: layout, slabTokenCount: memory.slabTokenCount,
-                    placement: memory.placement, computeType: settings.computeType),
+                    placement: memory.placement, computeType: settings.computeType,
+                    layersReadAhead: memory.readsAhead ? 0..<layers.upperBound : 0..<0),
                 try LayerMeasurement(
                     device: device, layout: layout, folds: folds, skippedTokenCount: settings.skippedTokenCount,
                     width: model.plan.width, stages: memory.placement == .scratchFile,

@@ -12,6 +12,8 @@ public struct MemoryPlan: Sendable, Hashable {
     /// Tokens computed at once on each lane.
     public let slabTokenCount: Int
     public let placement: Stream.PlacementKind
+    /// Whether the next layer's weights are read while one computes: there is memory for both.
+    public let readsAhead: Bool
 
     /// Bytes that will be taken, at most.
     public var byteCount: Int { workingByteCount + (placement == .memory ? streamByteCount : 0) }
@@ -19,13 +21,14 @@ public struct MemoryPlan: Sendable, Hashable {
     /// A plan as it was made.
     public init(
         budgetByteCount: Int, streamByteCount: Int, workingByteCount: Int, slabTokenCount: Int,
-        placement: Stream.PlacementKind
+        placement: Stream.PlacementKind, readsAhead: Bool = false
     ) {
         self.budgetByteCount = budgetByteCount
         self.streamByteCount = streamByteCount
         self.workingByteCount = workingByteCount
         self.slabTokenCount = slabTokenCount
         self.placement = placement
+        self.readsAhead = readsAhead
     }
 
     /// Places the streams, and chooses the slabs.
@@ -70,11 +73,11 @@ public struct MemoryPlan: Sendable, Hashable {
         let streams = streamCount * layout.tokenCount * plan.width * 4
         let longest = layout.lengths.max() ?? 0
         var slabTokenCount = chosenSlabTokenCount ?? device.preferredRowCounts.slab
-        func working() -> Int {
+        func working(readsAhead: Bool = false) -> Int {
             let slab = max(slabTokenCount, longest)
             return Forward.workingByteCount(
-                plan: plan, slabTokenCount: slab, device: device, computeType: computeType, longest: longest)
-                + otherByteCount
+                plan: plan, slabTokenCount: slab, device: device, computeType: computeType, longest: longest,
+                readsAhead: readsAhead) + otherByteCount
         }
         while chosenSlabTokenCount == nil, working() > budget, slabTokenCount > max(64, longest) { slabTokenCount /= 2 }
         guard working() <= budget else {
@@ -83,8 +86,11 @@ public struct MemoryPlan: Sendable, Hashable {
         }
         self.budgetByteCount = budget
         streamByteCount = streams
-        workingByteCount = working()
         self.slabTokenCount = slabTokenCount
         placement = working() + streams <= budget ? .memory : .scratchFile
+        // Streams in memory save more than weights that are there early.
+        let taken = working(readsAhead: true) + (placement == .memory ? streams : 0)
+        readsAhead = taken <= budget
+        workingByteCount = working(readsAhead: readsAhead)
     }
 }

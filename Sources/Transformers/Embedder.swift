@@ -29,7 +29,7 @@ struct Embedder: Sendable {
         }
         norm =
             try plan.embedding.norm.map { norm throws(TransformerError) in
-                try reader.norm(sources.embeddingNorm, norm)
+                try reader.outerNorm(sources.embeddingNorm, norm)
             } ?? nil
     }
 

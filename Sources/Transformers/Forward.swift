@@ -9,6 +9,7 @@ public final class Forward: Sendable {
     public let device: Device
     public let layout: SequenceLayout
     private let reader: WeightReader
+    private let prefetch: WeightPrefetch
     private let rotaries: [RotaryTable]
     private let slabs: [Range<Int>]
     private let workspaces: [SlabWorkspace]
@@ -25,16 +26,22 @@ public final class Forward: Sendable {
     ///   - slabTokenCount: Tokens computed at once on each lane; a longer sequence is a slab of its own.
     ///   - placement: Where streams are kept.
     ///   - computeType: Of the operands of matrix products.
+    ///   - layersReadAhead: Layers that will be applied in this order, so that the next one's weights are read while one
+    ///     computes, which takes the memory of two (`workingByteCount`); empty to read each layer when it is applied.
     /// - Throws: `TransformerError.sequence` for an empty sequence or one beyond the model's positions.
     public init(
         model: DecoderModel, device: Device, layout: SequenceLayout, slabTokenCount: Int = 1024,
-        placement: Stream.PlacementKind = .memory, computeType: ComputeType = .f32
+        placement: Stream.PlacementKind = .memory, computeType: ComputeType = .f32,
+        layersReadAhead: Range<Int> = 0..<0
     ) throws(TransformerError) {
         self.model = model
         self.device = device
         self.layout = layout
         self.placement = placement
         reader = WeightReader(plan: model.plan, checkpoint: model.checkpoint, device: device, computeType: computeType)
+        prefetch = WeightPrefetch(
+            reader: reader, sources: model.sources.layers,
+            layers: layersReadAhead.clamped(to: 0..<model.plan.layerCount))
         for (index, length) in layout.lengths.enumerated() where !(1...model.plan.maximumPositions).contains(length) {
             throw .sequence(index: index, length: length, maximum: model.plan.maximumPositions)
         }
@@ -57,16 +64,26 @@ public final class Forward: Sendable {
         }
     }
 
-    /// Bytes that a pass takes besides its streams: one layer's weights, each lane's slab, rotary tables.
+    /// Bytes that a pass takes besides its streams: one layer's weights, each lane's slab, rotary tables; on a device of its
+    /// own memory also a matrix that is decoded, and where layers are read ahead another one's weights.
     public static func workingByteCount(
-        plan: DecoderPlan, slabTokenCount: Int, device: Device, computeType: ComputeType, longest: Int
+        plan: DecoderPlan, slabTokenCount: Int, device: Device, computeType: ComputeType, longest: Int,
+        readsAhead: Bool = false
     ) -> Int {
         let rows = min(slabTokenCount, device.preferredRowCounts.activations)
         let lane =
             SlabWorkspace.byteCountPerToken(plan, computeType) * slabTokenCount
             + SlabWorkspace.byteCountPerActivationRow(plan, computeType) * rows + (1 << 20)
-        return computeType.byteCount * plan.matrixElementCount + device.laneCount * lane
-            + RotaryTable.byteCount(plan, longest: longest)
+        let layerCount = readsAhead && device.overlapsTransfers ? 2 : 1
+        let weights = layerCount * computeType.byteCount * plan.matrixElementCount + decodingByteCount(plan, device)
+        return weights + device.laneCount * lane + RotaryTable.byteCount(plan, longest: longest)
+    }
+
+    /// Bytes in which a device with memory of its own holds a stored matrix while it is decoded: the largest, of float32.
+    private static func decodingByteCount(_ plan: DecoderPlan, _ device: Device) -> Int {
+        let heads = (plan.heads.queryCount + 2 * plan.heads.keyCount) * plan.heads.width
+        let rows = max(plan.feedForward.projectionCount * plan.feedForward.width, heads)
+        return device.overlapsTransfers ? 4 * rows * plan.width : 0
     }
 }
 
@@ -101,7 +118,21 @@ extension Forward {
     public func apply(
         _ index: Int, to stream: Stream, observer: (any Observer)? = nil
     ) throws(TransformerError) -> Stream {
-        let weights = try reader.layer(model.sources.layers[index])
+        let layer = try prefetch.layer(index)
+        let result: Result<Stream, TransformerError>
+        do throws(TransformerError) {
+            result = .success(try apply(layer.weights, of: index, to: stream, observer: observer))
+        } catch {
+            result = .failure(error)
+        }
+        // A weight that is not finite is why activations are not.
+        try layer.check()
+        return try result.get()
+    }
+
+    private func apply(
+        _ weights: LayerWeights, of index: Int, to stream: Stream, observer: (any Observer)?
+    ) throws(TransformerError) -> Stream {
         let sites = Set(Site.allCases.filter { observer?.wants($0, layer: index) ?? false })
         let next = try makeStream()
         try device.concurrently(slabs.count) { slab, lane throws(TransformerError) in
@@ -137,7 +168,7 @@ extension Forward {
     ///
     /// - Parameter destination: Where to put it, `stream` itself if it is no longer needed; nil for a new stream.
     public func finalNorm(_ stream: Stream, into destination: Stream? = nil) throws(TransformerError) -> Stream {
-        let norm = try plan.hasFinalNorm ? reader.norm(model.sources.finalNorm) : nil
+        let norm = try plan.hasFinalNorm ? reader.outerNorm(model.sources.finalNorm, plan.norm) : nil
         return try newStream(destination, stage: "after the final norm") {
             rows, lane, output throws(TransformerError) in
             let input = try stream.rows(rows, staging: workspaces[lane].input)

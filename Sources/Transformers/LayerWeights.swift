@@ -40,7 +40,10 @@ struct WeightReader: Sendable {
     let checkpoint: Checkpoint
     let device: Device
     let computeType: ComputeType
+    /// What brings tensors in beside the computing, and checks them then; nil where the device decodes in turn.
+    var transfer: WeightTransfer?
 
+    /// The weights as they are stored; see `complete`.
     func layer(_ sources: LayerSources) throws(TransformerError) -> LayerWeights {
         let (width, heads, biases) = (plan.width, plan.heads, plan.biases)
         return LayerWeights(
@@ -52,14 +55,34 @@ struct WeightReader: Sendable {
             keyNorm: try headNorm(sources.keyNorm, heads.keyCount),
             attentionOutput: try projection(
                 sources.attentionOutput, inputs: heads.queryCount * heads.width,
-                hasBias: biases.contains(.attentionOutput), biasScale: plan.residualScale),
+                hasBias: biases.contains(.attentionOutput)),
             feedForwardNorm: try norm(sources.feedForwardNorm),
             feedForwardOutputNorm: try norm(sources.feedForwardOutputNorm),
             feedForwardInput: try projection(
                 sources.feedForwardInput, inputs: width, hasBias: biases.contains(.feedForwardInput)),
             feedForwardOutput: try projection(
                 sources.feedForwardOutput, inputs: plan.feedForward.width,
-                hasBias: biases.contains(.feedForwardOutput), biasScale: plan.residualScale))
+                hasBias: biases.contains(.feedForwardOutput)))
+    }
+
+    /// Makes of stored weights, once they are there, what is computed with: norms have their offset added, and biases that
+    /// are added to the stream are scaled like the products.
+    func complete(_ weights: LayerWeights) throws(TransformerError) {
+        let norms = [
+            weights.attentionNorm, weights.attentionOutputNorm, weights.queryNorm, weights.keyNorm,
+            weights.feedForwardNorm, weights.feedForwardOutputNorm,
+        ]
+        for norm in norms { try complete(norm) }
+        for bias in [weights.attentionOutput.bias, weights.feedForwardOutput.bias] where plan.residualScale != 1 {
+            guard let bias else { continue }
+            try wrapping { () throws(ComputeError) in try device.scale(bias, by: plan.residualScale) }
+        }
+    }
+
+    private func complete(_ norm: NormWeights?) throws(TransformerError) {
+        guard let norm, norm.norm.weightOffset != 0 else { return }
+        let offset = try constant(norm.norm.weightOffset, norm.weight.columns)
+        try wrapping { () throws(ComputeError) in try device.addBias(offset, to: norm.weight) }
     }
 
     /// The head of the logits, float32, with its bias.
@@ -76,10 +99,17 @@ struct WeightReader: Sendable {
 
     // MARK: Norms
 
-    /// A norm over the stream's width.
-    func norm(_ source: NormSource?, _ norm: DecoderPlan.Norm? = nil) throws(TransformerError) -> NormWeights? {
+    /// A norm over the stream's width outside the layers.
+    func outerNorm(_ source: NormSource?, _ norm: DecoderPlan.Norm) throws(TransformerError) -> NormWeights? {
         guard let source else { return nil }
-        return try norms([source], norm ?? plan.norm, shape: [plan.width], copies: 1)
+        let weights = try norms([source], norm, shape: [plan.width], copies: 1)
+        try complete(weights)
+        return weights
+    }
+
+    private func norm(_ source: NormSource?) throws(TransformerError) -> NormWeights? {
+        guard let source else { return nil }
+        return try norms([source], plan.norm, shape: [plan.width], copies: 1)
     }
 
     /// A norm over heads, or over a whole projection, with weights for all its columns.
@@ -106,10 +136,6 @@ struct WeightReader: Sendable {
             return vector
         }
         let weight = try norm.hasWeight ? vector(\.weight) : constant(1, copies * sources.count * count)
-        if norm.weightOffset != 0 {
-            let offset = try constant(norm.weightOffset, weight.columns)
-            try wrapping { () throws(ComputeError) in try device.addBias(offset, to: weight) }
-        }
         return NormWeights(norm: norm, weight: weight, bias: try norm.hasBias ? vector(\.bias) : nil)
     }
 
@@ -122,13 +148,10 @@ struct WeightReader: Sendable {
     // MARK: Projections
 
     private func projection(
-        _ source: ProjectionSource, inputs: Int, hasBias: Bool, biasScale: Float = 1
+        _ source: ProjectionSource, inputs: Int, hasBias: Bool
     ) throws(TransformerError) -> Projection {
         let weight = try matrix(source, inputs: inputs, computeType.elementType)
         let bias = try hasBias ? bias(source) : nil
-        if let bias, biasScale != 1 {
-            try wrapping { () throws(ComputeError) in try device.scale(bias, by: biasScale) }
-        }
         return Projection(weight: weight, isInputMajor: source.isInputMajor, bias: bias)
     }
 
@@ -168,57 +191,49 @@ struct WeightReader: Sendable {
     }
 
     private func make(_ shape: Shape, _ type: ElementType = .float32) throws(TransformerError) -> Tensor {
-        try wrapping { () throws(ComputeError) in try device.makeTensor(shape, type, for: "a layer's weights") }
+        try wrapping { () throws(ComputeError) in
+            let purpose = "a layer's weights"
+            if let transfer { return try transfer.makeTensor(shape, type, for: purpose) }
+            return try device.makeTensor(shape, type, for: purpose)
+        }
     }
 
     private func stored(_ name: String, _ shape: [Int]) throws(TransformerError) -> StoredTensor {
         try wrappingCheckpoint { () throws(CheckpointError) in try checkpoint.tensor(name, shape: shape) }
     }
 
+    private func decode(_ name: String, shape: [Int], into tensor: Tensor) throws(TransformerError) {
+        let stored = try stored(name, shape)
+        try decode(stored, rows: 0..<(shape.first ?? 1), of: shape.first ?? 1, into: tensor)
+    }
+
     /// Decodes the wanted rows of a stored tensor to the rows from `begin` of what `rows` gives, and checks them.
     private func decode(
         _ stored: StoredTensor, _ part: ProjectionSource.Part, rows: (Range<Int>) -> Tensor, from begin: inout Int
     ) throws(TransformerError) {
-        let rowByteCount = stored.byteCount / part.rowCount
-        let first = begin
-        try wrapping { () throws(ComputeError) in
-            try unsafe stored.withBytes { (bytes) throws(ComputeError) in
-                for range in part.rows {
-                    let piece = unsafe UnsafeRawBufferPointer(
-                        rebasing: bytes[range.lowerBound * rowByteCount..<range.upperBound * rowByteCount])
-                    let result = rows(begin..<begin + range.count)
-                    try unsafe device.decode(piece.bytes, elementType: stored.elementType, into: result)
-                    begin += range.count
-                }
-            }
-        }
-        try checkFinite(rows(first..<begin), stored.name) { row in
-            var rest = row
-            for range in part.rows {
-                if rest < range.count { return range.lowerBound + rest }
-                rest -= range.count
-            }
-            return row
+        for range in part.rows {
+            try decode(stored, rows: range, of: part.rowCount, into: rows(begin..<begin + range.count))
+            begin += range.count
         }
     }
 
-    private func decode(_ name: String, shape: [Int], into tensor: Tensor) throws(TransformerError) {
-        let stored = try stored(name, shape)
-        try wrapping { () throws(ComputeError) in
-            try unsafe stored.withBytes { (bytes) throws(ComputeError) in
-                try unsafe device.decode(bytes.bytes, elementType: stored.elementType, into: tensor)
-            }
-        }
-        try checkFinite(tensor, name) { $0 }
-    }
-
-    /// - Parameter storedRow: The row of the stored tensor that a row of `tensor` came from.
-    private func checkFinite(
-        _ tensor: Tensor, _ name: String, storedRow: (Int) -> Int
+    private func decode(
+        _ stored: StoredTensor, rows: Range<Int>, of rowCount: Int, into tensor: Tensor
     ) throws(TransformerError) {
-        let badRow = try wrapping { () throws(ComputeError) in try device.firstNonFiniteRow(tensor) }
-        if let badRow {
-            throw .nonFiniteWeight(path: checkpoint.path, tensor: name, row: storedRow(badRow))
+        let rowByteCount = stored.byteCount / max(1, rowCount)
+        let badRow: Int? = try wrapping { () throws(ComputeError) in
+            try unsafe stored.withBytes { (bytes) throws(ComputeError) in
+                let piece = unsafe UnsafeRawBufferPointer(
+                    rebasing: bytes[rows.lowerBound * rowByteCount..<rows.upperBound * rowByteCount])
+                if let transfer {
+                    try unsafe transfer.decode(piece, of: stored, firstRow: rows.lowerBound, into: tensor)
+                    return nil
+                }
+                try unsafe device.decode(piece.bytes, elementType: stored.elementType, into: tensor)
+                return try device.firstNonFiniteRow(tensor)
+            }
         }
+        guard let badRow else { return }
+        throw .nonFiniteWeight(path: checkpoint.path, tensor: stored.name, row: rows.lowerBound + badRow)
     }
 }

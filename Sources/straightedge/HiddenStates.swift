@@ -57,7 +57,8 @@ struct HiddenStates: ParsableCommand {
 
             let forward = try Forward(
                 model: model, device: device, layout: layout, slabTokenCount: memory.slabTokenCount,
-                placement: memory.placement, computeType: computeType)
+                placement: memory.placement, computeType: computeType,
+                layersReadAhead: memory.readsAhead ? 0..<plan.layerCount : 0..<0)
             var stream = try forward.embed(corpus.sequences.flatMap { $0 })
             if !onlyLogits { try write(stream, writer) }
             for layer in 0..<plan.layerCount {
