@@ -1,6 +1,7 @@
 // Contexts: what they hold, and how failures become statuses.
 #include "context.h"
 
+#include "kept_arrays.h"
 #include "product_plans.h"
 #include "staging.h"
 #include "transfers.h"
@@ -93,6 +94,7 @@ ck_context::ck_context(int device) : Queue(enqueueing), device(device) {
         CHECK(cublasLtCreate(&blasLt));
         CHECK(cusolverDnCreate(&solver));
         CHECK(cusolverDnSetStream(solver, stream));
+        keptArrays = std::make_unique<straightedge::KeptArrays>(*this);
         plans = std::make_unique<straightedge::ProductPlans>(blasLt, stream);
     } catch (...) {
         close();
@@ -115,6 +117,7 @@ void ck_context::close() noexcept {
     transfers.reset();
     if (stream) (void)cudaStreamSynchronize(stream);
     plans.reset();
+    keptArrays.reset();
     if (solver) (void)cusolverDnDestroy(solver);
     if (blasLt) (void)cublasLtDestroy(blasLt);
     if (blas) (void)cublasDestroy(blas);

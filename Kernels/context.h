@@ -29,6 +29,7 @@ void check(cusolverStatus_t status, const char *expression);
 #define CHECK(expression) ::straightedge::check((expression), #expression)
 
 class Staging;
+class KeptArrays;
 class ProductPlans;
 class Transfers;
 
@@ -75,6 +76,7 @@ struct ck_context : straightedge::Queue {
     cublasHandle_t blas = nullptr;
     cublasLtHandle_t blasLt = nullptr;
     cusolverDnHandle_t solver = nullptr;
+    std::unique_ptr<straightedge::KeptArrays> keptArrays;
     std::unique_ptr<straightedge::ProductPlans> plans;
     // Null until something is brought in beside the computing.
     std::unique_ptr<straightedge::Transfers> transfers;

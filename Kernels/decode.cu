@@ -1,9 +1,9 @@
 // Stored elements to numbers of the device: plain types and ggml's blocks.
 //
-// One lane an element, so that what is written lies side by side. Every product but Q8_K's is exact in float32, and
-// sums round once: this file is compiled without contraction to fused multiplications, so that every bit is the host's.
+// Plain types go through vectors; of blocks a lane takes an element, so that what is written lies side by side. Every
+// product but Q8_K's is exact in float32, and sums round once, fused with a product or not: every bit is the host's.
 #include "operations.h"
-#include "tensors.h"
+#include "vectors.h"
 
 #include <type_traits>
 
@@ -27,45 +27,43 @@ __device__ __forceinline__ unsigned word32(const Byte *block, int place) {
 }
 
 // A float16, exactly. 2^112 moves the exponent's bias from 15 to 127, and makes subnormal numbers normal.
-__device__ __forceinline__ float half_at(const Byte *block, int place) {
-    const unsigned bits = word16(block, place), magnitude = (bits & 0x7FFF) << 13;
+__device__ __forceinline__ float half_value(unsigned bits) {
+    const unsigned magnitude = (bits & 0x7FFF) << 13;
     const unsigned finite = __float_as_uint(__uint_as_float(magnitude) * 0x1p112f);
     return __uint_as_float((bits & 0x8000) << 16 | (magnitude >= 0x0F800000 ? magnitude | 0x7F800000 : finite));
 }
 
-// Plain types.
+__device__ __forceinline__ float half_at(const Byte *block, int place) { return half_value(word16(block, place)); }
+
+// Plain types, from their bits.
 
 struct Float64 {
-    static constexpr int elementCount = 1, byteCount = 8;
-    using Value = double;
-    static __device__ double value(const Byte *block, int) {
-        const unsigned long long low = word32(block, 0), high = word32(block, 4);
-        return __longlong_as_double(static_cast<long long>(high << 32 | low));
+    using Bits = unsigned long long;
+    static __device__ __forceinline__ double value(Bits bits) {
+        return __longlong_as_double(static_cast<long long>(bits));
     }
 };
 
 struct Float32 {
-    static constexpr int elementCount = 1, byteCount = 4;
-    using Value = float;
-    static __device__ float value(const Byte *block, int) { return __uint_as_float(word32(block, 0)); }
+    using Bits = unsigned;
+    static __device__ __forceinline__ float value(Bits bits) { return __uint_as_float(bits); }
 };
 
 struct Int32 {
-    static constexpr int elementCount = 1, byteCount = 4;
-    using Value = double;
-    static __device__ double value(const Byte *block, int) { return static_cast<int>(word32(block, 0)); }
+    using Bits = unsigned;
+    static __device__ __forceinline__ double value(Bits bits) { return static_cast<int>(bits); }
 };
 
 struct Float16 {
-    static constexpr int elementCount = 1, byteCount = 2;
-    using Value = float;
-    static __device__ float value(const Byte *block, int) { return half_at(block, 0); }
+    using Bits = unsigned short;
+    static __device__ __forceinline__ float value(Bits bits) { return half_value(bits); }
 };
 
 struct BFloat16 {
-    static constexpr int elementCount = 1, byteCount = 2;
-    using Value = float;
-    static __device__ float value(const Byte *block, int) { return __uint_as_float(word16(block, 0) << 16); }
+    using Bits = unsigned short;
+    static __device__ __forceinline__ float value(Bits bits) {
+        return __uint_as_float(static_cast<unsigned>(bits) << 16);
+    }
 };
 
 // Blocks of 32: a scale, perhaps a minimum and fifth bits, and nibbles of which the low halves come first.
@@ -197,14 +195,73 @@ template <typename Element, typename Value> __device__ __forceinline__ Element c
     }
 }
 
-template <typename Stored, typename Element> __global__ void decode_kernel(const Byte *bytes, Matrix<Element> result) {
-    const std::int64_t count = result.rows * result.columns;
-    for (std::int64_t i = first_element(); i < count; i += element_stride()) {
-        const Byte *block = bytes + i / Stored::elementCount * Stored::byteCount;
-        const typename Stored::Value value = Stored::value(block, static_cast<int>(i % Stored::elementCount));
-        result.row(i / result.columns)[i % result.columns] = converted<Element>(value);
+// Plain elements, one after the other, in vectors.
+template <typename Stored, typename Element, int vectorWidth> struct Cast {
+    static constexpr int width = vectorWidth;
+    using Bits = typename Stored::Bits;
+    Matrix<const Bits> stored;
+    Matrix<Element> result;
+
+    using Loaded = Vector<Bits, width>;
+
+    __device__ __forceinline__ Loaded load(Place place) const { return Loaded::load(place.in(stored)); }
+
+    __device__ __forceinline__ void store(Place place, const Loaded &loaded) const {
+        Vector<Element, width> values;
+        for (int i = 0; i < width; ++i) values.elements[i] = converted<Element>(Stored::value(loaded.elements[i]));
+        values.store(place.in(result));
     }
-}
+};
+
+// An element of a block.
+template <typename Stored, typename Element> struct Decode {
+    static constexpr int width = 1;
+    const Byte *blocks;
+    Matrix<Element> result;
+
+    using Loaded = typename Stored::Value;
+
+    __device__ __forceinline__ Loaded load(Place place) const {
+        const std::int64_t number = place.row * result.columns + place.column;
+        const Byte *block = blocks + number / Stored::elementCount * Stored::byteCount;
+        return Stored::value(block, static_cast<int>(number % Stored::elementCount));
+    }
+
+    __device__ __forceinline__ void store(Place place, Loaded value) const {
+        *place.in(result) = converted<Element>(value);
+    }
+};
+
+template <typename Stored, typename Element, typename = void> struct Decoding {
+    static void run(Queue &queue, const void *stored, ck_tensor result) {
+        walk(queue, result.rows, result.columns,
+             Decode<Stored, Element>{static_cast<const Byte *>(stored), matrix<Element>(result)});
+    }
+};
+
+template <typename Stored, typename Element> struct Decoding<Stored, Element, std::void_t<typename Stored::Bits>> {
+    static void run(Queue &queue, const void *stored, ck_tensor result) {
+        using Bits = typename Stored::Bits;
+        constexpr int width = vectorWidth<std::conditional_t<(sizeof(Bits) < sizeof(Element)), Bits, Element>>;
+        // Rows of an odd width that follow each other are one.
+        if (is_contiguous(result)) {
+            const std::int64_t count = result.rows * result.columns;
+            result = {result.address, 1, count, count, result.type};
+        }
+        const ck_tensor source{reinterpret_cast<std::uint64_t>(stored), result.rows, result.columns, result.columns, 0};
+        const Matrix<const Bits> bits = matrix<const Bits>(source);
+        const Matrix<Element> elements = matrix<Element>(result);
+        const bool isInVectors =
+            has_vectors(source, width, sizeof(Bits)) && has_vectors(result, width, sizeof(Element));
+        const std::int64_t columns = isInVectors ? result.columns / width * width : 0;
+        if (columns > 0) walk(queue, result.rows, columns, Cast<Stored, Element, width>{bits, elements});
+        if (columns == result.columns) return;
+        const Cast<Stored, Element, 1> rest{
+            {bits.elements + columns, bits.rows, bits.columns - columns, bits.leading},
+            {elements.elements + columns, elements.rows, elements.columns - columns, elements.leading}};
+        walk(queue, result.rows, result.columns - columns, rest);
+    }
+};
 
 // Calls `body(Type<Q8_0>{})` for the stored type.
 template <typename Body> void with_stored_type(std::int32_t type, Body &&body) {
@@ -251,15 +308,13 @@ template <typename Body> void with_stored_type(std::int32_t type, Body &&body) {
 } // namespace
 
 void decode(Queue &queue, const void *bytes, std::int64_t byteCount, std::int32_t type, ck_tensor result) {
-    const std::int64_t count = result.rows * result.columns;
-    if (count == 0) return;
+    if (result.rows == 0 || result.columns == 0) return;
     const Scratch stored(queue, bytes, byteCount);
     with_stored_type(type, [&](auto storedType) {
         using Stored = typename decltype(storedType)::type;
         const auto run = [&](auto element) {
             using Element = typename decltype(element)::type;
-            CHECK(launch(decode_kernel<Stored, Element>, element_grid(queue, count), dim3(blockLaneCount), 0,
-                         queue.stream, stored.as<const Byte>(), matrix<Element>(result)));
+            Decoding<Stored, Element>::run(queue, stored.as<const void>(), result);
         };
         if (result.type == CK_FLOAT64) {
             run(Type<double>{});

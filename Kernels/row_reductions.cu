@@ -1,26 +1,39 @@
 // Sums over single rows in float64, one warp a row, and the search for numbers that are none.
 #include "operations.h"
-#include "tensors.h"
+#include "vectors.h"
 
 #include <climits>
+#include <initializer_list>
+#include <type_traits>
 
 namespace straightedge {
 namespace {
 
+// Calls `body(column)` for the first column of each vector of `width` columns that is this lane's.
+template <int width, typename Body>
+__device__ __forceinline__ void for_vectors_of_lane(std::int64_t columns, Body body) {
+#pragma unroll 4
+    for (std::int64_t i = threadIdx.x * width; i < columns; i += warpLaneCount * width) body(i);
+}
+
 // result[i] = (‖x‖, ‖y‖, ‖y - x‖, x·y).
-template <typename T>
+template <typename T, int width>
 __global__ void row_statistics_kernel(Matrix<const T> x, Matrix<const T> y, Matrix<double> result) {
     const std::int64_t row = row_of_warp();
     if (row >= x.rows) return;
     double xx = 0, yy = 0, bb = 0, xy = 0;
-    for (std::int64_t i = threadIdx.x; i < x.columns; i += warpLaneCount) {
-        const double a = x.row(row)[i], b = y.row(row)[i];
-        const double difference = b - a;
-        xx += a * a;
-        yy += b * b;
-        bb += difference * difference;
-        xy += a * b;
-    }
+    for_vectors_of_lane<width>(x.columns, [&](std::int64_t column) {
+        const auto inputs = Vector<T, width>::load(x.row(row) + column);
+        const auto outputs = Vector<T, width>::load(y.row(row) + column);
+        for (int i = 0; i < width; ++i) {
+            const double a = inputs.elements[i], b = outputs.elements[i];
+            const double difference = b - a;
+            xx += a * a;
+            yy += b * b;
+            bb += difference * difference;
+            xy += a * b;
+        }
+    });
     xx = warp_sum(xx);
     yy = warp_sum(yy);
     bb = warp_sum(bb);
@@ -34,15 +47,19 @@ __global__ void row_statistics_kernel(Matrix<const T> x, Matrix<const T> y, Matr
 }
 
 // result[i] = ‖x - center‖².
-template <typename T>
+template <typename T, int width>
 __global__ void squared_distances_kernel(Matrix<const T> x, const double *center, double *result) {
     const std::int64_t row = row_of_warp();
     if (row >= x.rows) return;
     double sum = 0;
-    for (std::int64_t i = threadIdx.x; i < x.columns; i += warpLaneCount) {
-        const double difference = static_cast<double>(x.row(row)[i]) - center[i];
-        sum += difference * difference;
-    }
+    for_vectors_of_lane<width>(x.columns, [&](std::int64_t column) {
+        const auto values = Vector<T, width>::load(x.row(row) + column);
+        const auto centers = Vector<double, width>::load(center + column);
+        for (int i = 0; i < width; ++i) {
+            const double difference = static_cast<double>(values.elements[i]) - centers.elements[i];
+            sum += difference * difference;
+        }
+    });
     sum = warp_sum(sum);
     if (threadIdx.x == 0) result[row] = sum;
 }
@@ -57,20 +74,32 @@ template <typename T> struct Prediction {
 };
 
 // With e = prediction + bias - target: result[i] = (‖e‖, √Σ x²·inputWeights, √Σ e²·outputWeights).
-template <typename T> __global__ void prediction_errors_kernel(Prediction<T> operands, Matrix<double> result) {
+template <typename T, int width>
+__global__ void prediction_errors_kernel(Prediction<T> operands, Matrix<double> result) {
     const std::int64_t row = row_of_warp();
     if (row >= operands.prediction.rows) return;
     double errors = 0, inputs = 0, weighted = 0;
-    for (std::int64_t i = threadIdx.x; i < operands.prediction.columns; i += warpLaneCount) {
-        const double predicted = operands.prediction.row(row)[i], wanted = operands.target.row(row)[i];
-        const double error = predicted - wanted + operands.bias[i];
-        errors += error * error;
-        weighted += error * error * operands.outputWeights[i];
-    }
-    for (std::int64_t i = threadIdx.x; i < operands.x.columns; i += warpLaneCount) {
-        const double value = operands.x.row(row)[i];
-        inputs += value * value * operands.inputWeights[i];
-    }
+    for_vectors_of_lane<width>(operands.prediction.columns, [&](std::int64_t column) {
+        const auto predicted = Vector<T, width>::load(operands.prediction.row(row) + column);
+        const auto wanted = Vector<T, width>::load(operands.target.row(row) + column);
+        const auto biases = Vector<double, width>::load(operands.bias + column);
+        const auto weights = Vector<double, width>::load(operands.outputWeights + column);
+        for (int i = 0; i < width; ++i) {
+            const double difference =
+                static_cast<double>(predicted.elements[i]) - static_cast<double>(wanted.elements[i]);
+            const double error = difference + biases.elements[i];
+            errors += error * error;
+            weighted += error * error * weights.elements[i];
+        }
+    });
+    for_vectors_of_lane<width>(operands.x.columns, [&](std::int64_t column) {
+        const auto values = Vector<T, width>::load(operands.x.row(row) + column);
+        const auto weights = Vector<double, width>::load(operands.inputWeights + column);
+        for (int i = 0; i < width; ++i) {
+            const double value = values.elements[i];
+            inputs += value * value * weights.elements[i];
+        }
+    });
     errors = warp_sum(errors);
     inputs = warp_sum(inputs);
     weighted = warp_sum(weighted);
@@ -85,12 +114,34 @@ template <typename T> __device__ __forceinline__ bool is_finite(T value) { retur
 template <> __device__ __forceinline__ bool is_finite(double value) { return isfinite(value); }
 
 // *first = the smaller of itself and the first row with a NaN or an infinity.
-template <typename T> __global__ void first_non_finite_row_kernel(Matrix<const T> x, unsigned long long *first) {
-    const std::int64_t row = row_of_warp();
-    if (row >= x.rows) return;
-    int isFound = 0;
-    for (std::int64_t i = threadIdx.x; i < x.columns; i += warpLaneCount) isFound |= !is_finite(x.row(row)[i]);
-    if (__any_sync(0xFFFFFFFFu, isFound) && threadIdx.x == 0) atomicMin(first, static_cast<unsigned long long>(row));
+template <typename T, int vectorWidth> struct FindNonFinite {
+    static constexpr int width = vectorWidth;
+    Matrix<const T> x;
+    unsigned long long *first;
+
+    using Loaded = Vector<T, width>;
+
+    __device__ __forceinline__ Loaded load(Place place) const { return Loaded::load(place.in(x)); }
+
+    __device__ __forceinline__ void store(Place place, const Loaded &values) const {
+        bool isFound = false;
+        for (int i = 0; i < width; ++i) isFound |= !is_finite(values.elements[i]);
+        if (isFound) atomicMin(first, static_cast<unsigned long long>(place.row));
+    }
+};
+
+// Calls `body` with the width in which all rows of the tensors can be taken: that of vectors, or one.
+template <typename T, typename Body> void with_width(std::initializer_list<ck_tensor> tensors, Body &&body) {
+    constexpr int width = vectorWidth<T>;
+    const bool isInVectors = std::all_of(tensors.begin(), tensors.end(), [](const ck_tensor &tensor) {
+        const int byteCount = tensor.type == CK_FLOAT64 ? 8 : static_cast<int>(sizeof(T));
+        return tensor.columns % width == 0 && has_vectors(tensor, width, byteCount);
+    });
+    if (isInVectors) {
+        body(std::integral_constant<int, width>{});
+    } else {
+        body(std::integral_constant<int, 1>{});
+    }
 }
 
 } // namespace
@@ -99,8 +150,10 @@ void row_statistics(ck_context &context, ck_tensor x, ck_tensor y, ck_tensor res
     if (x.rows == 0) return;
     with_real_type(x.type, [&](auto type) {
         using T = typename decltype(type)::type;
-        CHECK(launch(row_statistics_kernel<T>, row_grid(x.rows), row_block(), 0, context.stream, matrix<const T>(x),
-                     matrix<const T>(y), matrix<double>(result)));
+        with_width<T>({x, y}, [&](auto width) {
+            CHECK(launch(row_statistics_kernel<T, width>, row_grid(x.rows), row_block(), 0, context.stream,
+                         matrix<const T>(x), matrix<const T>(y), matrix<double>(result)));
+        });
     });
 }
 
@@ -108,8 +161,10 @@ void squared_distances(ck_context &context, ck_tensor x, ck_tensor center, ck_te
     if (x.rows == 0) return;
     with_real_type(x.type, [&](auto type) {
         using T = typename decltype(type)::type;
-        CHECK(launch(squared_distances_kernel<T>, row_grid(x.rows), row_block(), 0, context.stream, matrix<const T>(x),
-                     address<const double>(center), address<double>(result)));
+        with_width<T>({x, center}, [&](auto width) {
+            CHECK(launch(squared_distances_kernel<T, width>, row_grid(x.rows), row_block(), 0, context.stream,
+                         matrix<const T>(x), address<const double>(center), address<double>(result)));
+        });
     });
 }
 
@@ -121,8 +176,10 @@ void prediction_errors(ck_context &context, ck_tensor prediction, ck_tensor bias
         const Prediction<T> operands{
             matrix<const T>(prediction), address<const double>(bias),         matrix<const T>(target),
             matrix<const T>(x),          address<const double>(inputWeights), address<const double>(outputWeights)};
-        CHECK(launch(prediction_errors_kernel<T>, row_grid(prediction.rows), row_block(), 0, context.stream, operands,
-                     matrix<double>(result)));
+        with_width<T>({prediction, bias, target, x, inputWeights, outputWeights}, [&](auto width) {
+            CHECK(launch(prediction_errors_kernel<T, width>, row_grid(prediction.rows), row_block(), 0, context.stream,
+                         operands, matrix<double>(result)));
+        });
     });
 }
 
@@ -130,8 +187,9 @@ void find_non_finite_row(Queue &queue, ck_tensor x, unsigned long long *first) {
     if (x.rows == 0 || x.columns == 0) return;
     const auto run = [&](auto type) {
         using T = typename decltype(type)::type;
-        CHECK(launch(first_non_finite_row_kernel<T>, row_grid(x.rows), row_block(), 0, queue.stream, matrix<const T>(x),
-                     first));
+        with_width<T>({x}, [&](auto width) {
+            walk(queue, x.rows, x.columns, FindNonFinite<T, width>{matrix<const T>(x), first});
+        });
     };
     if (x.type == CK_FLOAT64) {
         run(Type<double>{});
@@ -143,9 +201,10 @@ void find_non_finite_row(Queue &queue, ck_tensor x, unsigned long long *first) {
 void first_non_finite_row(ck_context &context, ck_tensor x, std::int64_t *row) {
     *row = -1;
     if (x.rows == 0 || x.columns == 0) return;
-    unsigned long long first = ULLONG_MAX;
-    const Scratch found(context, &first, sizeof first);
+    const Scratch found(context, sizeof(unsigned long long));
+    CHECK(cudaMemsetAsync(found.as<void>(), 0xFF, sizeof(unsigned long long), context.stream));
     find_non_finite_row(context, x, found.as<unsigned long long>());
+    unsigned long long first = ULLONG_MAX;
     read_back(context, found.as<void>(), &first, sizeof first);
     if (first != ULLONG_MAX) *row = static_cast<std::int64_t>(first);
 }

@@ -1,7 +1,8 @@
 // What a perplexity and an accuracy are made of: the logarithm of the sum of exponentials, the target's logit, and the
 // place of the largest.
+#include "kept_arrays.h"
 #include "operations.h"
-#include "tensors.h"
+#include "vectors.h"
 
 #include <cmath>
 
@@ -9,6 +10,8 @@ namespace straightedge {
 namespace {
 
 constexpr int laneCount = 256;
+// Vectors of a lane that are under way at any time.
+constexpr int vectorsAtOnce = 4;
 
 // A part of a row: Σ exp(x - maximum), the largest number and its first place, and whether a NaN was met.
 struct Part {
@@ -18,18 +21,24 @@ struct Part {
     int hasNaN;
 };
 
-// Adds one logit. The sum is rescaled when a larger one comes (Milakov and Gimelshein 2018).
-__device__ __forceinline__ void add(Part &part, float value, int place) {
-    if (value > part.maximum) {
-        if (part.maximum > -INFINITY) part.sum *= static_cast<double>(expf(part.maximum - value));
-        part.maximum = value;
-        part.place = place;
-        part.sum += 1;
-    } else if (value > -INFINITY) {
-        part.sum += static_cast<double>(expf(value - part.maximum));
-    } else {
-        part.hasNaN |= value != value;
+// Adds logits that follow each other. The sum is rescaled when a larger one comes (Milakov and Gimelshein 2018).
+template <int count> __device__ __forceinline__ void add(Part &part, const Vector<float, count> &values, int place) {
+    float largest = values.elements[0];
+    for (int i = 0; i < count; ++i) {
+        largest = fmaxf(largest, values.elements[i]);
+        part.hasNaN |= values.elements[i] != values.elements[i];
     }
+    if (largest > part.maximum) {
+        if (part.maximum > -INFINITY) part.sum *= static_cast<double>(expf(part.maximum - largest));
+        part.maximum = largest;
+        for (int i = count - 1; i >= 0; --i) {
+            if (values.elements[i] == largest) part.place = place + i;
+        }
+    }
+    if (!(part.maximum > -INFINITY)) return;
+    float sum = 0;
+    for (int i = 0; i < count; ++i) sum += expf(values.elements[i] - part.maximum);
+    part.sum += static_cast<double>(sum);
 }
 
 // The two parts as one; the places of `b` may lie before those of `a`.
@@ -43,13 +52,33 @@ __device__ __forceinline__ Part joined(const Part &a, const Part &b) {
 }
 
 // One block a row: result[row] = (log Σ exp, the target's logit, the place of the largest).
-__global__ void token_scores_f32(Matrix<const float> logits, const std::int32_t *targets, Matrix<double> result) {
+__global__ void __launch_bounds__(laneCount)
+    token_scores_f32(Matrix<const float> logits, const std::int32_t *targets, Matrix<double> result) {
+    constexpr int width = vectorWidth<float>;
     __shared__ Part parts[laneCount];
     const std::int64_t row = blockIdx.x;
     const float *values = logits.row(row);
     const int count = static_cast<int>(logits.columns);
     Part part{0, -INFINITY, count, 0};
-    for (int i = threadIdx.x; i < count; i += laneCount) add(part, values[i], i);
+    // Rows of an odd width begin anywhere.
+    const int before = static_cast<int>((16 - reinterpret_cast<std::uintptr_t>(values) % 16) % 16 / sizeof(float));
+    const int begin = before < count ? before : count, end = begin + (count - begin) / width * width;
+    const int lane = threadIdx.x;
+    if (lane < begin) add(part, Vector<float, 1>::load(values + lane), lane);
+    for (int first = begin + lane * width; first < end; first += vectorsAtOnce * laneCount * width) {
+        Vector<float, width> vectors[vectorsAtOnce];
+#pragma unroll
+        for (int i = 0; i < vectorsAtOnce; ++i) {
+            const int place = first + i * laneCount * width;
+            if (place < end) vectors[i] = Vector<float, width>::load(values + place);
+        }
+#pragma unroll
+        for (int i = 0; i < vectorsAtOnce; ++i) {
+            const int place = first + i * laneCount * width;
+            if (place < end) add(part, vectors[i], place);
+        }
+    }
+    if (lane < count - end) add(part, Vector<float, 1>::load(values + end + lane), end + lane);
     parts[threadIdx.x] = part;
     for (int width = laneCount / 2; width > 0; width /= 2) {
         __syncthreads();
@@ -70,9 +99,10 @@ __global__ void token_scores_f32(Matrix<const float> logits, const std::int32_t 
 
 void token_scores(ck_context &context, ck_tensor logits, const std::int32_t *targets, ck_tensor result) {
     if (logits.rows == 0) return;
-    const Scratch places(context, targets, logits.rows * static_cast<std::int64_t>(sizeof *targets));
+    const void *const places =
+        context.keptArrays->address(targets, logits.rows * static_cast<std::int64_t>(sizeof *targets));
     CHECK(launch(token_scores_f32, dim3(static_cast<unsigned>(logits.rows)), dim3(laneCount), 0, context.stream,
-                 matrix<const float>(logits), places.as<const std::int32_t>(), matrix<double>(result)));
+                 matrix<const float>(logits), static_cast<const std::int32_t *>(places), matrix<double>(result)));
 }
 
 } // namespace straightedge

@@ -16,11 +16,18 @@
 #include "tensors.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace straightedge {
 
 // Elements of a vector of 16 bytes.
 template <typename T> constexpr int vectorWidth = 16 / static_cast<int>(sizeof(T));
+
+// What is moved at once: 16 bytes, or as many as there are.
+template <int byteCount> struct Word { using type = uint4; };
+template <> struct Word<8> { using type = uint2; };
+template <> struct Word<4> { using type = unsigned; };
+template <> struct Word<2> { using type = unsigned short; };
 
 template <typename T, int width> struct alignas(sizeof(T) * width < 16 ? sizeof(T) * width : 16) Vector {
     T elements[width];
@@ -28,18 +35,28 @@ template <typename T, int width> struct alignas(sizeof(T) * width < 16 ? sizeof(
     // From and to addresses that are multiples of the vector's size, or of 16 bytes.
     static __device__ __forceinline__ Vector load(const T *address) {
         expect_aligned(address);
-        return *reinterpret_cast<const Vector *>(address);
+        Bits words[wordCount];
+        for (int i = 0; i < wordCount; ++i) words[i] = reinterpret_cast<const Bits *>(address)[i];
+        Vector vector;
+        memcpy(&vector, words, sizeof vector);
+        return vector;
     }
 
+    // By name: the compiler stores the elements of a struct one by one where it pleases.
     __device__ __forceinline__ void store(T *address) const {
         expect_aligned(address);
-        *reinterpret_cast<Vector *>(address) = *this;
+        Bits words[wordCount];
+        memcpy(words, this, sizeof words);
+        for (int i = 0; i < wordCount; ++i) __stwb(reinterpret_cast<Bits *>(address) + i, words[i]);
     }
 
     __device__ __forceinline__ float at(int i) const { return to_float(elements[i]); }
     __device__ __forceinline__ void set(int i, float value) { elements[i] = from_float<T>(value); }
 
   private:
+    using Bits = typename Word<static_cast<int>(sizeof(T)) * width>::type;
+    static constexpr int wordCount = static_cast<int>(sizeof(T) * width / sizeof(Bits));
+
     static __device__ __forceinline__ void expect_aligned([[maybe_unused]] const T *address) {
 #if defined(STRAIGHTEDGE_EMULATION)
         if (reinterpret_cast<std::uintptr_t>(address) % alignof(Vector) == 0) return;
@@ -119,7 +136,7 @@ __global__ void __launch_bounds__(blockLaneCount) walk_kernel(Walk walk, Operati
 
 // Walks over `rows` rows of `columns` columns, a multiple of the operation's width.
 template <typename Operation>
-void walk(ck_context &context, std::int64_t rows, std::int64_t columns, const Operation &operation) {
+void walk(Queue &queue, std::int64_t rows, std::int64_t columns, const Operation &operation) {
     constexpr std::int64_t limit = std::int64_t{1} << 30;
     constexpr std::int64_t lanesPerBlock = vectorsPerLane<Operation::width> * blockLaneCount;
     for (std::int64_t column = 0; column < columns; column += limit) {
@@ -130,7 +147,7 @@ void walk(ck_context &context, std::int64_t rows, std::int64_t columns, const Op
                             column};
             CHECK(launch(walk_kernel<Operation>,
                          dim3(static_cast<unsigned>((count + lanesPerBlock - 1) / lanesPerBlock)), dim3(blockLaneCount),
-                         0, context.stream, part, operation));
+                         0, queue.stream, part, operation));
         }
     }
 }

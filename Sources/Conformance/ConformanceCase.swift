@@ -10,7 +10,7 @@ public struct ConformanceCase: Sendable, CustomStringConvertible {
     public let seed: UInt64
     private let body: @Sendable (inout Trial) throws(ComputeError) -> Void
 
-    /// For instance `rotate halves F32 rows=33 heads=9x64 pairs=32`; a filter looks for its text in here.
+    /// For instance `normalize layer rows=33`; a filter looks for its text in here.
     public var description: String { "\(operation) \(sizes)" }
 
     init(

@@ -156,6 +156,7 @@ inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 // Memory.
 
 template <typename T> T __ldg(const T *address) { return *address; }
+template <typename T> void __stwb(T *address, T value) { *address = value; }
 
 // Arithmetic. CUDA's approximate functions stand as the exact ones: results differ in the last places, as between GPUs.
 

@@ -5,24 +5,29 @@ import Tensors
 enum RotationCases {
     static let all: [ConformanceCase] = [ElementType.float32, .float16, .bfloat16].flatMap { type in
         [RotaryLayout.halves, .interleaved].flatMap { layout in
-            [(1, 1, 2, 1), (33, 9, 64, 32), (7, 3, 80, 16), (5, 2, 31, 15), (31, 1, 33, 1)].map {
-                rows, heads, width, pairs in
-                rotate(rows, heads, width, pairs, layout, type)
+            [
+                (1, 1, 2, 1, 1), (33, 9, 64, 32, 1), (7, 3, 80, 16, 1), (5, 2, 31, 15, 1), (31, 1, 33, 1, 1),
+                (33, 9, 64, 32, 8), (7, 5, 80, 16, 8), (3, 4, 72, 12, 8), (3, 17, 128, 64, 8),
+            ].map { rows, heads, width, pairs, alignment in
+                rotate(rows, heads, width, pairs, alignment: alignment, layout, type)
             }
         }
     }
 
     private static func rotate(
-        _ rows: Int, _ heads: Int, _ width: Int, _ pairs: Int, _ layout: RotaryLayout, _ type: ElementType
+        _ rows: Int, _ heads: Int, _ width: Int, _ pairs: Int, alignment: Int, _ layout: RotaryLayout,
+        _ type: ElementType
     ) -> ConformanceCase {
-        let sizes = "\(layout) \(type.rawValue) rows=\(rows) heads=\(heads)x\(width) pairs=\(pairs)"
+        let sizes =
+            "\(layout) \(type.rawValue) rows=\(rows) heads=\(heads)x\(width) pairs=\(pairs) aligned=\(alignment)"
         return ConformanceCase("rotate", sizes) { trial throws(ComputeError) in
             let x = trial.matrix(rows, heads * width, type)
             let (cosines, sines) = (trial.matrix(101, pairs, .float32), trial.matrix(101, pairs, .float32))
             let positions = (0..<rows).map { _ in Int32(trial.random.index(101)) }
-            let result = try trial.written(x, type)
+            let result = try trial.written(x, type, alignment: alignment)
             try trial.device.rotate(
-                result, cosines: try trial.input(cosines, .float32), sines: try trial.input(sines, .float32),
+                result, cosines: try trial.input(cosines, .float32, alignment: alignment),
+                sines: try trial.input(sines, .float32, alignment: alignment),
                 positions: positions, headWidth: width, layout: layout)
             var (want, scales) = (x, Matrix.zeros(rows, x.columns))
             for row in 0..<rows {

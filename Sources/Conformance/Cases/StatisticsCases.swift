@@ -7,27 +7,31 @@ enum StatisticsCases {
 
     private static let rowCases: [ConformanceCase] = {
         var cases: [ConformanceCase] = []
-        for (rows, width) in [(1, 1), (33, 31), (300, 33), (5, 1000)] {
-            cases += [1e-30, 1, 1e30].map { rowStatistics(rows, width, range: $0, .float32) }
-            cases += [1e-70, 1, 1e70].map { rowStatistics(rows, width, range: $0, .float64) }
-            cases += [ElementType.float32, .float64].map { squaredDistances(rows, width, $0) }
+        for (rows, width, alignment) in [(1, 1, 1), (33, 31, 1), (300, 33, 1), (5, 1000, 1), (7, 1000, 8)] {
+            cases += [1e-30, 1, 1e30].map { rowStatistics(rows, width, alignment: alignment, range: $0, .float32) }
+            cases += [1e-70, 1, 1e70].map { rowStatistics(rows, width, alignment: alignment, range: $0, .float64) }
+            cases += [ElementType.float32, .float64].map { squaredDistances(rows, width, alignment: alignment, $0) }
         }
         return cases
     }()
 
     private static let errorCases: [ConformanceCase] = [ElementType.float32, .float64].flatMap { type in
-        [(1, 1, 1), (33, 31, 6), (300, 7, 33), (5, 1000, 1001)].map { predictionErrors($0, $1, $2, type) }
+        [(1, 1, 1, 1), (33, 31, 6, 1), (300, 7, 33, 1), (5, 1000, 1001, 1), (7, 1000, 72, 8)].map {
+            predictionErrors($0, $1, $2, alignment: $3, type)
+        }
     }
 
     private static func rowStatistics(
-        _ rows: Int, _ width: Int, range: Double, _ type: ElementType
+        _ rows: Int, _ width: Int, alignment: Int, range: Double, _ type: ElementType
     ) -> ConformanceCase {
-        let name = "rows=\(rows) width=\(width) range=\(range) \(type.rawValue)"
+        let name = "rows=\(rows) width=\(width) aligned=\(alignment) range=\(range) \(type.rawValue)"
         return ConformanceCase("row_statistics", name) { trial throws(ComputeError) in
             let x = trial.matrix(rows, width, type, range: range)
             let y = trial.matrix(rows, width, type, range: range)
             let result = try trial.output(rows, 4, .float64)
-            try trial.device.rowStatistics(try trial.input(x, type), try trial.input(y, type), into: result)
+            try trial.device.rowStatistics(
+                try trial.input(x, type, alignment: alignment), try trial.input(y, type, alignment: alignment),
+                into: result)
             let got = try trial.values(of: result)
             let tolerance = Tolerance(.float64, roundings: 4, factor: 2, length: width)
             for row in 0..<rows {
@@ -50,8 +54,10 @@ enum StatisticsCases {
     }
 
     /// The center is far from zero, and the rows are near it: their distance is not that of the norms.
-    private static func squaredDistances(_ rows: Int, _ width: Int, _ type: ElementType) -> ConformanceCase {
-        ConformanceCase("squared_distances", "rows=\(rows) width=\(width) \(type.rawValue)") {
+    private static func squaredDistances(
+        _ rows: Int, _ width: Int, alignment: Int, _ type: ElementType
+    ) -> ConformanceCase {
+        ConformanceCase("squared_distances", "rows=\(rows) width=\(width) aligned=\(alignment) \(type.rawValue)") {
             trial throws(ComputeError) in
             let center = trial.matrix(1, width, .float64, range: 1000)
             let noise = trial.matrix(rows, width, type)
@@ -61,7 +67,8 @@ enum StatisticsCases {
             }
             let result = try trial.output(1, rows, .float64)
             try trial.device.squaredDistances(
-                try trial.input(x, type), from: try trial.input(center, .float64), into: result)
+                try trial.input(x, type, alignment: alignment),
+                from: try trial.input(center, .float64, alignment: alignment), into: result)
             let got = try trial.values(of: result).values
             for row in 0..<rows {
                 var sum = 0.0
@@ -74,9 +81,9 @@ enum StatisticsCases {
     }
 
     private static func predictionErrors(
-        _ rows: Int, _ width: Int, _ outputs: Int, _ type: ElementType
+        _ rows: Int, _ width: Int, _ outputs: Int, alignment: Int, _ type: ElementType
     ) -> ConformanceCase {
-        let name = "rows=\(rows) width=\(width) outputs=\(outputs) \(type.rawValue)"
+        let name = "rows=\(rows) width=\(width) outputs=\(outputs) aligned=\(alignment) \(type.rawValue)"
         return ConformanceCase("prediction_errors", name) { trial throws(ComputeError) in
             let x = trial.matrix(rows, width, type)
             let inputWeights = trial.matrix(1, width, .float64).magnitudes
@@ -88,8 +95,10 @@ enum StatisticsCases {
             let prediction = Matrix(rows, outputs) { $0 % 3 == 0 ? target[$0, $1] : noise[$0, $1] }
             let result = try trial.output(rows, 3, .float64)
             try trial.device.predictionErrors(
-                try trial.input(prediction, type), bias: try trial.input(bias, .float64, isStrided: false),
-                target: try trial.input(target, type), x: try trial.input(x, type),
+                try trial.input(prediction, type, alignment: alignment),
+                bias: try trial.input(bias, .float64, isStrided: false),
+                target: try trial.input(target, type, alignment: alignment),
+                x: try trial.input(x, type, alignment: alignment),
                 inputWeights: try trial.input(inputWeights, .float64, isStrided: false),
                 outputWeights: try trial.input(outputWeights, .float64, isStrided: false), into: result)
             let got = try trial.values(of: result)
