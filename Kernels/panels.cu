@@ -1,14 +1,17 @@
 // Panels of shifted rows, their column sums, and their products in float64.
 #include "operations.h"
 #include "split_panel.h"
-#include "tensors.h"
+#include "vectors.h"
 
 namespace straightedge {
 namespace {
 
-// A block's strip of columns, and the rows that its lanes take in turn.
-constexpr int stripColumnCount = 32;
+// Lanes of a block along a row, its rows at a time, and the rows that it takes in all.
+constexpr int stripLaneCount = 32;
 constexpr int stripRowCount = 8;
+constexpr int chunkRowCount = 128;
+// Rows of a lane that are loaded before the first is stored.
+constexpr int rowsAtOnce = 2;
 
 // One of the two sides of a panel: x, or the target y - x or y.
 template <typename Source, typename Element> struct Side {
@@ -22,60 +25,123 @@ template <typename Source, typename Element> struct Side {
     double *squares;
 };
 
-// panel[i] = values[rows[i]] - minus[rows[i]] - shift, and the sums of what the panel holds, in the order of the rows.
-template <typename Source, typename Element>
-__global__ void gather_panel_kernel(Side<Source, Element> side, const std::int32_t *rows, std::int64_t rowCount) {
-    __shared__ double partialSums[stripRowCount][stripColumnCount];
-    __shared__ double partialSquares[stripRowCount][stripColumnCount];
-    const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * stripColumnCount + threadIdx.x;
-    const bool isInside = column < side.panel.columns;
-    double sum = 0, squares = 0;
-    if (isInside) {
-        const double shift = side.shift[column];
-        for (std::int64_t i = threadIdx.y; i < rowCount; i += stripRowCount) {
-            // In float64, and then rounded once: a B with a large mean would lose digits before the shift removes it.
-            double value = side.values.row(rows[i])[column];
-            if (side.minus.elements) value -= static_cast<double>(side.minus.row(rows[i])[column]);
-            const Element stored = static_cast<Element>(value - shift);
-            side.panel.row(i)[column] = stored;
-            sum += static_cast<double>(stored);
-            squares += static_cast<double>(stored) * static_cast<double>(stored);
+// panel[i] = values[rows[i]] - minus[rows[i]] - shift, and of each chunk of rows the sums of what the panel holds and
+// of its squares: partials[2 * chunk][column] and the next row. A lane takes `width` columns.
+template <typename Source, typename Element, int width>
+__global__ void __launch_bounds__(stripLaneCount *stripRowCount)
+    gather_panel_kernel(Side<Source, Element> side, const std::int32_t *rows, std::int64_t rowCount,
+                        Matrix<double> partials) {
+    constexpr int stripWidth = stripLaneCount * width;
+    __shared__ double parts[2][stripRowCount][stripWidth];
+    const std::int64_t strip = static_cast<std::int64_t>(blockIdx.x) * stripWidth;
+    const std::int64_t column = strip + threadIdx.x * width;
+    const std::int64_t begin = static_cast<std::int64_t>(blockIdx.y) * chunkRowCount;
+    const int count = static_cast<int>(rowCount - begin < chunkRowCount ? rowCount - begin : chunkRowCount);
+    double sums[width] = {}, squares[width] = {};
+    if (column < side.panel.columns) {
+        const auto shift = Vector<Source, width>::load(side.shift + column);
+        for (int first = threadIdx.y; first < count; first += rowsAtOnce * stripRowCount) {
+            Vector<Source, width> values[rowsAtOnce], minus[rowsAtOnce];
+#pragma unroll
+            for (int i = 0; i < rowsAtOnce; ++i) {
+                if (first + i * stripRowCount >= count) continue;
+                const std::int64_t row = rows[begin + first + i * stripRowCount];
+                values[i] = Vector<Source, width>::load(side.values.row(row) + column);
+                if (side.minus.elements) minus[i] = Vector<Source, width>::load(side.minus.row(row) + column);
+            }
+#pragma unroll
+            for (int i = 0; i < rowsAtOnce; ++i) {
+                if (first + i * stripRowCount >= count) continue;
+                Vector<Element, width> stored;
+                for (int j = 0; j < width; ++j) {
+                    // In float64, and then rounded once: a B with a large mean would lose digits before the shift
+                    // removes it.
+                    double value = values[i].elements[j];
+                    if (side.minus.elements) value -= static_cast<double>(minus[i].elements[j]);
+                    stored.elements[j] = static_cast<Element>(value - static_cast<double>(shift.elements[j]));
+                    const double element = stored.elements[j];
+                    sums[j] += element;
+                    squares[j] += element * element;
+                }
+                stored.store(side.panel.row(begin + first + i * stripRowCount) + column);
+            }
         }
     }
-    partialSums[threadIdx.y][threadIdx.x] = sum;
-    partialSquares[threadIdx.y][threadIdx.x] = squares;
-    __syncthreads();
-    if (threadIdx.y > 0 || !isInside) return;
-    for (int i = 1; i < stripRowCount; ++i) {
-        sum += partialSums[i][threadIdx.x];
-        squares += partialSquares[i][threadIdx.x];
+    for (int j = 0; j < width; ++j) {
+        parts[0][threadIdx.y][threadIdx.x * width + j] = sums[j];
+        parts[1][threadIdx.y][threadIdx.x * width + j] = squares[j];
     }
-    side.sums[column] += sum;
-    if (side.squares) side.squares[column] += squares;
+    __syncthreads();
+    for (int i = threadIdx.y * stripLaneCount + threadIdx.x; i < 2 * stripWidth; i += stripLaneCount * stripRowCount) {
+        const int kind = i / stripWidth, place = i % stripWidth;
+        if (strip + place >= side.panel.columns) continue;
+        double sum = 0;
+        for (int row = 0; row < stripRowCount; ++row) sum += parts[kind][row][place];
+        partials.row(2 * static_cast<std::int64_t>(blockIdx.y) + kind)[strip + place] = sum;
+    }
+}
+
+// Adds the sums of all chunks, in their order.
+__global__ void add_partial_sums_f64(Matrix<const double> partials, double *sums, double *squares) {
+    const std::int64_t column = first_element();
+    if (column >= partials.columns) return;
+    double sum = 0, square = 0;
+#pragma unroll 8
+    for (std::int64_t row = 0; row < partials.rows; row += 2) {
+        sum += partials.row(row)[column];
+        square += partials.row(row + 1)[column];
+    }
+    sums[column] += sum;
+    if (squares) squares[column] += square;
+}
+
+unsigned block_count(std::int64_t count, std::int64_t perBlock) {
+    return static_cast<unsigned>((count + perBlock - 1) / perBlock);
 }
 
 template <typename Source, typename Element>
 void gather_side(ck_context &context, const Side<Source, Element> &side, const std::int32_t *rows,
-                 std::int64_t rowCount) {
-    const std::int64_t strips = (side.panel.columns + stripColumnCount - 1) / stripColumnCount;
-    CHECK(launch(gather_panel_kernel<Source, Element>, dim3(static_cast<unsigned>(strips)),
-                 dim3(stripColumnCount, stripRowCount), 0, context.stream, side, rows, rowCount));
+                 std::int64_t rowCount, bool isInVectors) {
+    const std::int64_t columns = side.panel.columns, chunks = block_count(rowCount, chunkRowCount);
+    if (columns == 0) return;
+    const Scratch memory(context, 2 * chunks * columns * static_cast<std::int64_t>(sizeof(double)));
+    const Matrix<double> partials{memory.as<double>(), 2 * chunks, columns, columns};
+    const auto run = [&](auto kernel, int width) {
+        CHECK(launch(kernel, dim3(block_count(columns, stripLaneCount * width), static_cast<unsigned>(chunks)),
+                     dim3(stripLaneCount, stripRowCount), 0, context.stream, side, rows, rowCount, partials));
+    };
+    constexpr int width = vectorWidth<Source>;
+    if (isInVectors) {
+        run(gather_panel_kernel<Source, Element, width>, width);
+    } else {
+        run(gather_panel_kernel<Source, Element, 1>, 1);
+    }
+    CHECK(launch(add_partial_sums_f64, dim3(block_count(columns, blockLaneCount)), dim3(blockLaneCount), 0,
+                 context.stream, Matrix<const double>{partials.elements, 2 * chunks, columns, columns}, side.sums,
+                 side.squares));
 }
 
 template <typename Source, typename Element>
 void gather(ck_context &context, const ck_stream_pair &pair, const std::int32_t *rows, std::int64_t rowCount,
             const ck_panels &panels) {
+    constexpr int width = vectorWidth<Source>;
+    const auto are_in_vectors = [](const ck_tensor &values, const ck_tensor &shift, const ck_tensor &panel) {
+        return panel.columns % width == 0 && has_vectors(values, width, sizeof(Source)) &&
+               has_vectors(shift, width, sizeof(Source)) && has_vectors(panel, width, sizeof(Element));
+    };
     const Matrix<double> sums = matrix<double>(panels.sums);
     const Matrix<const Source> x = matrix<const Source>(pair.x), nothing{nullptr, 0, 0, 0};
     gather_side(context,
                 Side<Source, Element>{x, nothing, address<const Source>(pair.shift_x), matrix<Element>(panels.x),
                                       sums.row(0), nullptr},
-                rows, rowCount);
+                rows, rowCount, are_in_vectors(pair.x, pair.shift_x, panels.x));
+    const bool isTargetInVectors = are_in_vectors(pair.y, pair.shift_target, panels.target) &&
+                                   (!pair.is_contribution || has_vectors(pair.x, width, sizeof(Source)));
     gather_side(context,
                 Side<Source, Element>{matrix<const Source>(pair.y), pair.is_contribution ? x : nothing,
                                       address<const Source>(pair.shift_target), matrix<Element>(panels.target),
                                       sums.row(1), sums.row(2)},
-                rows, rowCount);
+                rows, rowCount, isTargetInVectors);
 }
 
 // result += leftᵀ·right, row-major; cuBLAS sees the transposes.

@@ -17,6 +17,9 @@ enum PanelCases {
             for (rows, width, targetWidth) in [(31, 33, 5), (600, 6, 31), (9, 1, 577)] {
                 cases.append(gather(source, type, .output, rows: rows, widths: (width, targetWidth)))
             }
+            for target in [MomentTarget.contribution, .output] {
+                cases.append(gather(source, type, target, rows: 600, widths: (264, 264), alignment: 4))
+            }
         }
         return cases
     }()
@@ -32,11 +35,11 @@ enum PanelCases {
 
     private static func gather(
         _ source: ElementType, _ type: ElementType, _ target: MomentTarget, rows count: Int,
-        widths: (x: Int, target: Int)
+        widths: (x: Int, target: Int), alignment: Int = 1
     ) -> ConformanceCase {
         let sizes =
             "\(source.rawValue) to \(type.rawValue) target=\(target.rawValue) rows=\(count) "
-            + "widths=\(widths.x),\(widths.target)"
+            + "widths=\(widths.x),\(widths.target) aligned=\(alignment)"
         return ConformanceCase("gather_panels", sizes) { trial throws(ComputeError) in
             let tokenCount = count + 5
             // Large means, which the shifts take away: rounded too early, the rest would lose its digits.
@@ -55,12 +58,17 @@ enum PanelCases {
             let rows = (0..<count).map { _ in Int32(trial.random.index(tokenCount)) }
             let oldSums = trial.matrix(3, max(widths.x, widths.target), .float64)
             // Two rows more than are gathered: they must stay as they are.
-            let panelX = try trial.output(count + 2, widths.x, type)
-            let panelTarget = try trial.output(count + 2, widths.target, type)
+            let panelX = try trial.output(count + 2, widths.x, type, alignment: alignment)
+            let panelTarget = try trial.output(count + 2, widths.target, type, alignment: alignment)
             let sums = try trial.written(oldSums, .float64)
             try trial.device.gatherPanels(
-                StreamPair(x: try trial.input(x, source), y: try trial.input(y, source), target: target), rows: rows,
-                shifts: PanelShifts(x: try trial.input(shiftX, source), target: try trial.input(shiftTarget, source)),
+                StreamPair(
+                    x: try trial.input(x, source, alignment: alignment),
+                    y: try trial.input(y, source, alignment: alignment), target: target),
+                rows: rows,
+                shifts: PanelShifts(
+                    x: try trial.input(shiftX, source, alignment: alignment),
+                    target: try trial.input(shiftTarget, source, alignment: alignment)),
                 into: Panels(x: panelX, target: panelTarget, sums: sums))
             let (gotX, gotTarget) = (try trial.values(of: panelX), try trial.values(of: panelTarget))
             // Every difference is rounded once in the end, and those of float64 rows at each step.
