@@ -67,7 +67,7 @@ final class WeightPrefetch: Sendable {
 
     private func begin(_ index: Int) -> ArrivingWeights {
         let arrival = ArrivingWeights(index)
-        queue.async { [reader, sources = sources[index]] in arrival.read(sources, with: reader) }
+        arrival.begin(on: queue, sources[index], with: reader)
         return arrival
     }
 }
@@ -87,7 +87,8 @@ private final class ArrivingWeights: Sendable {
     let index: Int
     private let progress = Mutex(Progress())
     private let isAsked = DispatchGroup()
-    private let isChecked = DispatchGroup()
+    /// Left when the reading thread holds nothing any more.
+    private let isRead = DispatchGroup()
 
     private struct Progress {
         var transfer: WeightTransfer?
@@ -99,11 +100,13 @@ private final class ArrivingWeights: Sendable {
     init(_ index: Int) {
         self.index = index
         isAsked.enter()
-        isChecked.enter()
     }
 
-    /// Of the reading thread.
-    func read(_ sources: LayerSources, with reader: WeightReader) {
+    func begin(on queue: DispatchQueue, _ sources: LayerSources, with reader: WeightReader) {
+        queue.async(group: isRead) { self.read(sources, with: reader) }
+    }
+
+    private func read(_ sources: LayerSources, with reader: WeightReader) {
         let transfer = ask(sources, of: reader)
         isAsked.leave()
         do throws(TransformerError) {
@@ -111,7 +114,6 @@ private final class ArrivingWeights: Sendable {
         } catch {
             progress.withLock { $0.error = error }
         }
-        isChecked.leave()
     }
 
     /// The transfer of all weights, or nil where there is an error or nobody wants them.
@@ -141,14 +143,20 @@ private final class ArrivingWeights: Sendable {
             return (progress.transfer, progress.weights, progress.error)
         }
         guard let transfer, let weights else {
+            isRead.wait()
             throw error ?? .compute(.deviceFailed(operation: "weights", meaning: "none came"))
         }
-        try transfer.precedeComputing()
+        do throws(TransformerError) {
+            try transfer.precedeComputing()
+        } catch {
+            isRead.wait()
+            throw error
+        }
         return weights
     }
 
     func check() throws(TransformerError) {
-        isChecked.wait()
+        isRead.wait()
         if let error = progress.withLock({ $0.error }) { throw error }
     }
 
@@ -159,7 +167,7 @@ private final class ArrivingWeights: Sendable {
             $0.weights = nil
             $0.transfer?.abandon()
         }
-        isChecked.wait()
+        isRead.wait()
     }
 }
 
