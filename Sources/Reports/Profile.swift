@@ -31,8 +31,8 @@ public struct Profile: Sendable {
         public var fingerprint: String
 
         public init(
-            name: String?, path: String, repository: String?, revision: String?, family: String, layerCount: Int,
-            width: Int, parameterCount: Int, fingerprint: String
+            name: String? = nil, path: String, repository: String? = nil, revision: String? = nil, family: String,
+            layerCount: Int, width: Int, parameterCount: Int, fingerprint: String
         ) {
             self.name = name
             self.path = path

@@ -67,7 +67,7 @@ enum ModelExercise {
 
     static func decode(_ tensor: StoredTensor, _ device: Device, _ exercise: inout Exercise) {
         // Reads every byte; the first and the last are what a wrong range would miss.
-        let sum = unsafe tensor.bytes.reduce(into: UInt64(0)) { $0 &+= UInt64($1) }
+        let sum = unsafe tensor.withBytes { unsafe $0.reduce(into: UInt64(0)) { $0 &+= UInt64($1) } }
         withExtendedLifetime(sum) {}
         let type = tensor.elementType
         guard let byteCount = type.byteCount(of: tensor.elementCount), byteCount == tensor.byteCount else {
@@ -78,8 +78,10 @@ enum ModelExercise {
         guard count > 0, let part = type.byteCount(of: count) else { return }
         _ = exercise.attempt {
             let result = try device.makeTensor([count], .float32, for: "a decoded tensor")
-            let bytes = unsafe UnsafeRawBufferPointer(rebasing: tensor.bytes.prefix(part))
-            try unsafe device.decode(bytes.bytes, elementType: type, into: result)
+            try unsafe tensor.withBytes { bytes in
+                try unsafe device.decode(
+                    UnsafeRawBufferPointer(rebasing: bytes.prefix(part)).bytes, elementType: type, into: result)
+            }
             _ = try device.firstNonFiniteRow(result)
         }
     }

@@ -35,7 +35,8 @@ enum SmallProfile {
         }
         return Profile(
             model: .init(
-                path: "/models/\(name)", family: "llama", layerCount: 3, width: 8, parameterCount: 1000,
+                name: name, path: "/models/\(name)", repository: "maker/\(name)", revision: "0123", family: "llama",
+                layerCount: 3, width: 8, parameterCount: 1000,
                 fingerprint: "f0"),
             corpus: .init(
                 source: "text.txt", protocolDescription: "windows of 5", sequenceCount: 2, tokenCount: 10,

@@ -65,7 +65,7 @@ struct FolderFormat: InputFormat {
         return parts
     }
 
-    private static let config = JSONTree([
+    static let config = JSONTree([
         "architectures": ["LlamaForCausalLM"], "attention_bias": false, "bos_token_id": .integer(TinyModel.controlID),
         "head_dim": .integer(TinyModel.headWidth), "hidden_act": "silu", "hidden_size": .integer(TinyModel.width),
         "intermediate_size": .integer(TinyModel.inner), "max_position_embeddings": 64, "mlp_bias": false,
