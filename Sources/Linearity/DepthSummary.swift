@@ -12,6 +12,11 @@ public struct DepthSummary: Sendable, Hashable {
     public struct Extreme: Sendable, Hashable {
         public let layer: Int
         public let value: Double
+
+        public init(layer: Int, value: Double) {
+            self.layer = layer
+            self.value = value
+        }
     }
 
     /// - Parameters:

@@ -20,7 +20,7 @@ public struct TrainingProgress: Sendable, Hashable {
             ?? TrainingProgress.step(in: words, after: ["checkpoint", "ckpt"], endings: [])
         if let place {
             step = place.step
-        } else if words.count == 1 {
+        } else if words == [name.lowercased()] {
             step = TrainingProgress.quantity(words[0], units: ["k", "m"], isWhole: true)
         }
         tokenCount = TrainingProgress.tokens(in: words, from: place?.end)

@@ -49,9 +49,13 @@ public struct AnalysisFolder: Sendable {
     /// Holds the results that are there to be those of these settings, as far as the settings go.
     ///
     /// - Throws: `ResultFolderError` that names the settings that differ.
-    public func requireSame(_ settings: JSONObject) throws {
-        let file = try MappedFile("\(path)/profile.json")
-        let json = try unsafe JSON.parse(file.bytes, source: "\(path)/profile.json")
+    public func requireSame(_ settings: JSONObject) throws(ResultFolderError) {
+        let json: JSON
+        do {
+            json = try JSON.read("\(path)/profile.json")
+        } catch {
+            throw ResultFolderError(description: "\(error)")
+        }
         let found = json["run"]?["settings"]?.object ?? JSONObject()
         let different = settings.keys.filter { found[$0] != settings[$0] }
         guard different.isEmpty else {

@@ -23,16 +23,26 @@ extension Comparison {
     }
 
     /// A section for each view, with charts, heat maps and tables.
-    func viewSections() -> [String] {
+    ///
+    /// - Parameter hasMaps: Whether the heat maps are shown.
+    func viewSections(hasMaps: Bool = true) -> [String] {
         views.enumerated().map { index, view in
             let scores = ComparedScore.all.map { score in
                 "<h3>\(Markup.escaped(capitalized(score.title)))</h3>\n" + PageFrame.pair(depthFigures(view, score))
-                    + (runs.count > 1 ? PageFrame.pair(mapFigures(view, score)) : "") + summaryTable(view, score)
+                    + (hasMaps && runs.count > 1 ? PageFrame.pair(mapFigures(view, score)) : "")
+                    + summaryTable(view, score)
             }
             return PageFrame.section(
-                "view-\(index)", capitalized(view.label), legend() + scores.joined(separator: "\n"))
+                "view-\(index)", capitalized(view.label),
+                legend() + scores.joined(separator: "\n") + (index == 0 ? Comparison.tableNote : ""))
         }
     }
+
+    private static let tableNote =
+        "<p>Mean, smallest, largest and slope are those over the layers; the slope is the change from the first layer to "
+        + "the last by linear regression over normalized depth. Chance floor: what unrelated data would score without "
+        + "residual on the tokens of the fit, on average. Rank agreement: Spearman's correlation of the layers' fit with "
+        + "that of the first run, where the layers are the same.</p>"
 
     private func capitalized(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }
 }
@@ -43,20 +53,16 @@ extension Comparison {
     /// A line for each run over depth: on the tokens of the fit, and held out.
     func depthFigures(_ view: View, _ score: ComparedScore) -> [NamedFigure] {
         let judgements = judgements(view, score)
-        let all = judgements.flatMap { judgement in
-            runs.flatMap { $0.values(view, score, judgement).compactMap { $0 } }
-        }
-        // One axis for charts that stand side by side.
-        let ends = [all.filter { $0 > -0.5 }.min(), all.max()].compactMap { $0 }
         return judgements.map { judgement in
             let chart = LineChart(
                 title: "\(score.title), \(judgement.title), \(view.label)", places: [],
                 series: runs.enumerated().map { series($1, $0, view, score, judgement) },
-                yTitle: "linearity, \(judgement.title)", lowest: -0.5, included: ends, width: 520, height: 300,
+                yTitle: "linearity, \(judgement.title)", lowest: -0.5, width: 520, height: 300,
                 hasLegend: false, isQuiet: runs.count > 8)
             return NamedFigure(
                 name: "\(score.name)\(judgement.suffix)-\(view.name)",
-                caption: "Linearity \(score.title), \(judgement.title), \(view.label).",
+                caption: "Linearity \(score.title), \(judgement.title), \(view.label)."
+                    + LineChart.note(chart),
                 svg: { chart.svg(standalone: $0) })
         }
     }
@@ -77,18 +83,16 @@ extension Comparison {
     /// A row of cells for each run: on the tokens of the fit, and held out.
     func mapFigures(_ view: View, _ score: ComparedScore) -> [NamedFigure] {
         let judgements = judgements(view, score)
-        let domain = ScoreMap.domain(
-            of: judgements.flatMap { judgement in
-                runs.flatMap { $0.values(view, score, judgement).compactMap { $0 } }
-            })
         let labels = runs.map(\.label)
         return judgements.map { judgement in
+            let scores = runs.map { $0.values(view, score, judgement) }
             let map = ScoreMap(
                 title: "\(score.title), \(judgement.title), \(view.label), as colours",
                 rows: runs.enumerated().map { index, run in
                     ScoreMap.Row(label: run.label, cells: run.cells(view, score, judgement), run: index)
                 },
-                cellName: { row, column in "\(labels[row]), layer \(column)" }, domain: domain,
+                cellName: { row, column in "\(labels[row]), layer \(column)" },
+                domain: ScoreMap.domain(of: scores.flatMap { $0.compactMap { $0 } }),
                 ticks: [0, 0.5, 1].map { ($0, Markup.number($0)) }, xTitle: "depth (layer / last layer)")
             return NamedFigure(
                 name: "map-\(score.name)\(judgement.suffix)-\(view.name)",
@@ -138,7 +142,7 @@ extension Comparison {
         ]
         let rows = runs.enumerated().map { index, run -> String in
             let (model, corpus) = (run.profile.model, run.profile.corpus)
-            return "<tr data-run=\"\(index)\"><th scope=\"row\" class=\"text\">\(Comparison.swatch(index))"
+            return "<tr data-run=\"\(index)\"><th scope=\"row\">\(Comparison.swatch(index))"
                 + "\(Markup.escaped(run.label))</th>" + Cell.text(model.family) + Cell.count(model.layerCount)
                 + Cell.count(model.width)
                 + Cell.text("\(Text.name(corpus.source)), \(corpus.protocolDescription)")
@@ -147,7 +151,7 @@ extension Comparison {
                 + Cell.text(run.profile.run.computeType)
                 + "<td class=\"long\">\(Markup.escaped(run.mark))</td></tr>"
         }
-        return PageFrame.table("\(Comparison.phrase(runs.count))", heads: heads, rows: rows)
+        return PageFrame.table(Comparison.phrase(runs.count), heads: heads, rows: rows, hasNames: true)
     }
 
     private func summaryTable(_ view: View, _ score: ComparedScore) -> String {
@@ -157,14 +161,11 @@ extension Comparison {
             ["run"] + judgements.flatMap { judgement in figures.map { "\(judgement.title): \($0)" } }
             + ["chance floor", "rank agreement"]
         let rows = runs.enumerated().map { index, run in
-            "<tr data-run=\"\(index)\"><th scope=\"row\" class=\"text\">\(Markup.escaped(run.label))</th>"
+            "<tr data-run=\"\(index)\"><th scope=\"row\">\(Markup.escaped(run.label))</th>"
                 + judgements.map { Cell.summary(run.summary(view, score, $0)) }.joined()
                 + Cell.number(run.floor(view)) + Cell.number(agreement(run, view, score, .fit)) + "</tr>"
         }
-        return PageFrame.table(
-            "Linearity \(score.title), \(view.label): slope from the first layer to the last by linear regression; chance "
-                + "floor of the fit without residual, mean; rank agreement (Spearman) of the layers with those of the first "
-                + "run", heads: heads, rows: rows)
+        return PageFrame.table("Linearity \(score.title), \(view.label)", heads: heads, rows: rows, hasNames: true)
     }
 }
 
@@ -175,7 +176,9 @@ extension Comparison.Run {
 
 /// Cells of tables that sort.
 enum Cell {
-    static func text(_ text: String) -> String { "<td class=\"text\">\(Markup.escaped(text))</td>" }
+    static func text(_ text: String) -> String { "<td>\(Markup.escaped(text))</td>" }
+
+    static func count(_ value: Int?) -> String { value.map { count($0) } ?? "<td>–</td>" }
 
     static func count(_ value: Int) -> String { "<td data-value=\"\(value)\">\(Text.count(value))</td>" }
 

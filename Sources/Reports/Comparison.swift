@@ -18,7 +18,7 @@ public struct Comparison: Sendable {
     public init(_ profiles: [(path: String, profile: Profile)]) throws(ProfileError) {
         let labels = DistinctNames.choose(
             profiles.map { path, profile in
-                let name = Text.name(profile.model.path)
+                let name = Text.modelName(profile.model.path)
                 return [name, "\(name), \(Comparison.folder(path))", "\(name), \(path)"]
             })
         try self.init(zip(labels, profiles).map { (label: $0, path: $1.path, profile: $1.profile) })

@@ -95,11 +95,9 @@ extension Profile {
             let hasErrors = view.steps.contains { $0.tokenErrors != nil }
             let names =
                 ["layer", "step"] + Profile.columns.map(\.1) + (hasErrors ? ["token error, median", "largest"] : [])
-            let head = names.map { "<th scope=\"col\"><button type=\"button\">\(Markup.escaped($0))</button></th>" }
-            return "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures, \(view.label)\">"
-                + "<table class=\"sortable\"><caption>\(view.label), \(Text.count(view.tokenCount)) tokens</caption>"
-                + "<thead><tr>\(head.joined())</tr></thead>\n<tbody>"
-                + view.steps.map { row($0, hasErrors: hasErrors) }.joined(separator: "\n") + "</tbody></table></div>"
+            return PageFrame.table(
+                "\(view.label), \(Text.count(view.tokenCount)) tokens", heads: names,
+                rows: view.steps.map { row($0, hasErrors: hasErrors) })
         }.joined(separator: "\n")
     }
 

@@ -45,11 +45,13 @@ enum PageFrame {
 
     /// A table whose columns sort.
     ///
-    /// - Parameter rows: As HTML.
-    static func table(_ caption: String, heads: [String], rows: [String]) -> String {
+    /// - Parameters:
+    ///   - rows: As HTML.
+    ///   - hasNames: Whether the first column holds names.
+    static func table(_ caption: String, heads: [String], rows: [String], hasNames: Bool = false) -> String {
         let cells = heads.map { "<th scope=\"col\"><button type=\"button\">\(Markup.escaped($0))</button></th>" }
         return "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(Markup.escaped(caption))\">"
-            + "<table class=\"sortable\"><caption>\(Markup.escaped(caption))</caption>"
+            + "<table class=\"sortable\(hasNames ? " names" : "")\"><caption>\(Markup.escaped(caption))</caption>"
             + "<thead><tr>\(cells.joined())</tr></thead>\n<tbody>" + rows.joined(separator: "\n")
             + "</tbody></table></div>"
     }

@@ -26,10 +26,12 @@ enum PageStyle {
         .legend { display: flex; flex-wrap: wrap; gap: 0.1rem 1.2rem; list-style: none; padding: 0; font-size: 0.85rem; }
         .legend button { all: unset; cursor: pointer; overflow-wrap: anywhere; } .legend button:focus-visible {
           outline: 2px solid var(--s0); } .legend button[aria-pressed=true] { text-decoration: underline; }
-        svg.swatch { width: 28px; height: 10px; background: none; vertical-align: middle; margin-right: 0.3rem; }
-        td.text { text-align: left; } td.long { white-space: normal; min-width: 14rem; text-align: left; }
+        svg.chart.swatch { display: inline; width: 28px; min-width: 0; height: 10px; background: none;
+          vertical-align: middle; margin-right: 0.3rem; }
+        td.text, table.names th:first-child { text-align: left; } td.long { white-space: normal; min-width: 14rem; text-align: left; }
         .quiet circle, .quiet polygon { opacity: 0; } .quiet .lit circle, .quiet .lit polygon { opacity: 1; }
         .picking svg [data-run]:not(.lit) { opacity: 0.12; } tr.lit { background: var(--shade); }
+        a { color: var(--s0); }
         .note { border-left: 4px solid var(--s1); padding-left: 0.7rem; max-width: 50rem; overflow-wrap: anywhere; }
         #hint { position: fixed; background: var(--ink); color: var(--ground); padding: 0.2rem 0.5rem; font-size: 0.8rem;
           border-radius: 4px; pointer-events: none; max-width: 20rem; z-index: 1; }

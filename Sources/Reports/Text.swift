@@ -12,9 +12,9 @@ public enum Text {
         String(repeating: " ", count: max(0, width - text.count)) + text
     }
 
-    /// Cut to at most `width` characters.
+    /// Cut in the middle to at most `width` characters: names often differ at their ends.
     static func cut(_ text: String, to width: Int) -> String {
-        text.count > width ? text.prefix(width - 1) + "…" : text
+        text.count > width ? text.prefix(width / 2) + "…" + text.suffix(width - width / 2 - 1) : text
     }
 
     /// A score in six columns; digits beyond the fourth say little.
@@ -85,5 +85,11 @@ public enum Text {
     /// The last component of a path.
     public static func name(_ path: String) -> String {
         path.split(separator: "/").last.map(String.init) ?? path
+    }
+
+    /// The last component of a path, of a GGUF file without its ending.
+    static func modelName(_ path: String) -> String {
+        let name = name(path)
+        return name.hasSuffix(".gguf") && name.count > 5 ? String(name.dropLast(5)) : name
     }
 }

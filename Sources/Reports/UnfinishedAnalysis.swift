@@ -56,7 +56,7 @@ public final class UnfinishedAnalysis: AnalysisStore {
             throw ResultFolderError(
                 description: "the folder \(path) could not be made: \(unsafe String(cString: strerror(errno)))")
         }
-        lock = unsafe open(path, O_RDONLY | O_DIRECTORY)
+        lock = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             throw ResultFolderError(
                 description: "another analysis is writing to \(path): wait for it, or give another --out")
@@ -66,7 +66,11 @@ public final class UnfinishedAnalysis: AnalysisStore {
         for layer in layerNumbers() { try read(layer) }
     }
 
-    deinit { close(lock) }
+    deinit {
+        // Also where a process that was started meanwhile has inherited the descriptor.
+        flock(lock, LOCK_UN)
+        close(lock)
+    }
 
     /// Removes the folder: the results are in their place.
     public func remove() {

@@ -71,6 +71,9 @@ struct CorpusOptions: ParsableArguments {
         if seed < 0 { throw ValidationError("--seed must not be negative.") }
     }
 
+    /// Holds the file to be there, before any model is opened.
+    func requireFile() throws { _ = try MappedFile(tokens ?? text ?? "") }
+
     /// Reads and tokenizes the corpus; says on standard error where it is smaller than it should be.
     func load(for model: DecoderModel) throws -> Corpus {
         if let tokens {

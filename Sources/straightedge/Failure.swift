@@ -18,12 +18,9 @@ enum Failure {
             throw code
         } catch let error as ValidationError {
             throw error
-        } catch let error as LinearityError {
-            report("\(error)")
-            throw isRefusal(error) ? refused : failed
         } catch {
             report("\(error)")
-            throw failed
+            throw isRefusal(error) ? refused : failed
         }
     }
 
@@ -32,10 +29,11 @@ enum Failure {
 
     static func warn(_ message: String) { ProgressLine.write("straightedge: warning: \(message)\n") }
 
-    private static func isRefusal(_ error: LinearityError) -> Bool {
-        switch error {
+    /// Whether it is work whose result would mean nothing.
+    static func isRefusal(_ error: any Error) -> Bool {
+        switch error as? LinearityError {
         case .tooFewTokens, .layers, .memory, .rowCounts, .tooFewRows, .comparisonMemory: true
-        case .transformer, .store, .compute, .notFinite, .magnitude: false
+        case .transformer, .store, .compute, .notFinite, .magnitude, nil: false
         }
     }
 }

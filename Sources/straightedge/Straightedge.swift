@@ -15,7 +15,8 @@ struct Straightedge: ParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Analyze.self, Compare.self, Report.self, Procrustes.self, HiddenStates.self, Tokenize.self, Inspect.self,
+            Analyze.self, SweepCommand.self, Compare.self, Report.self, Procrustes.self, HiddenStates.self,
+            Tokenize.self, Inspect.self,
             Doctor.self,
             Bench.self,
         ])

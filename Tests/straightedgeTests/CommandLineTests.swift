@@ -7,7 +7,10 @@ import Testing
 struct CommandLineTests {
     @Test(
         "every help text has examples",
-        arguments: ["analyze", "report", "procrustes", "hidden-states", "tokenize", "inspect", "doctor", "bench"])
+        arguments: [
+            "analyze", "sweep", "compare", "report", "procrustes", "hidden-states", "tokenize", "inspect", "doctor",
+            "bench",
+        ])
     func help(subcommand: String) throws {
         let outcome = try Command.run([subcommand, "--help"])
         #expect(outcome.exitCode == 0)
@@ -23,6 +26,8 @@ struct CommandLineTests {
             ["analyze", "model.gguf", "--text", "a", "--memory", "much"],
             ["analyze", "model.gguf", "--text", "a", "--device", "abacus"],
             ["analyze", "model.gguf", "--text", "a", "--site", "head"], ["report"],
+            ["sweep", "a", "b", "--text", "a"], ["sweep", "--text", "a", "--out", "b"], ["compare"],
+            ["sweep", "a", "--text", "a", "--out", "b", "--site", "mlp"], ["sweep", "a", "--out", "b"],
             ["analyze", "model.gguf", "--text", "a", "--resume"], ["procrustes", "x.npy"],
             ["procrustes", "x.npy", "y.npy", "--method", "guess"], ["procrustes", "x.npy", "y.npy", "--folds", "0"],
             ["procrustes", "x.npy", "y.npy", "--map", "map.npy"],
@@ -186,6 +191,74 @@ struct CommandLineTests {
         let wrong = try Command.run(["report", "\(folder.path)/wrong.json"])
         #expect(wrong.exitCode == 1 && wrong.errors.contains("schema"))
         #expect(try Command.run(["report", "\(folder.path)/missing"]).exitCode == 1)
+    }
+
+    @Test("a sweep keeps what can be measured, tells of what cannot, and measures nothing twice")
+    func sweep() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(Command.tokenLines(sequences: 12, length: 50), to: "ids.jsonl")
+        try folder.write("no model", to: "runs/step20")
+        for step in [100, 3] {
+            let link = "\(folder.path)/runs/step\(step)"
+            try #require(unsafe symlink(Command.fixture("llama-tied"), link) == 0)
+        }
+        let models = ["step100", "step20", "step3"].map { "\(folder.path)/runs/\($0)" }
+        let rest = ["--tokens", "\(folder.path)/ids.jsonl", "--out", "\(folder.path)/out"]
+        let outcome = try Command.run(["sweep"] + models + rest)
+        #expect(outcome.exitCode == 1)
+        #expect(outcome.errors.contains("step20") && outcome.errors.contains("1 of 3 checkpoints"))
+        #expect(folder.names(in: "out") == ["layers.csv", "step100", "step3", "sweep.csv", "sweep.html"])
+        #expect(folder.names(in: "out/step3") == ["layers.csv", "profile.json", "report.html"])
+        let steps = try folder.text("out/sweep.csv").split(separator: "\n").map { $0.split(separator: ",")[1] }
+        #expect(steps == ["step", "3", "3", "100", "100"])
+
+        let first = try JSON.read("\(folder.path)/out/step3/profile.json")
+        let again = try Command.run(["sweep", models[0], models[2]] + rest)
+        #expect(again.exitCode == 0, "\(again.errors)")
+        #expect(again.output.contains("checkpoint 1 of 2, step3") && again.output.contains("measured before"))
+        #expect(try JSON.read("\(folder.path)/out/step3/profile.json") == first)
+        let other = try Command.run(["sweep", models[0], models[2]] + rest + ["--folds", "3"])
+        #expect(other.exitCode == 1 && other.errors.contains("step3") && other.errors.contains("folds"))
+        // A text that is not there is no failure of the checkpoints.
+        let missing = try Command.run(
+            ["sweep"] + models + ["--text", "\(folder.path)/none", "--out", "\(folder.path)/b"])
+        #expect(missing.exitCode == 1 && !missing.errors.contains("checkpoint"))
+        #expect(folder.names() == ["ids.jsonl", "out", "runs"])
+    }
+
+    @Test("profiles are compared as a table, a page and a CSV, and what is no profile is refused by name")
+    func compare() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(Command.tokenLines(sequences: 12, length: 50), to: "ids.jsonl")
+        for folds in ["5", "3"] {
+            let outcome = try Command.run([
+                "analyze", Command.fixture("llama-tied"), "--tokens", "\(folder.path)/ids.jsonl", "--folds", folds,
+                "--out", "\(folder.path)/folds-\(folds)", "--quiet",
+            ])
+            #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        }
+        let profiles = ["\(folder.path)/folds-5", "\(folder.path)/folds-3/profile.json"]
+        let table = try Command.run(["compare"] + profiles + ["--out", "\(folder.path)/out"])
+        #expect(table.exitCode == 0, "\(table.errors)")
+        #expect(table.output.contains("≠ llama-tied, folds-3: folds (3 instead of 5)"))
+        #expect(folder.names(in: "out") == ["comparison.csv", "comparison.html"])
+        let rows = try Command.run(["compare"] + profiles + ["--csv"])
+        let written = try folder.text("out/comparison.csv")
+        #expect(rows.exitCode == 0 && rows.output == written)
+        // Two runs, two views, two layers and the final norm.
+        #expect(rows.output.split(separator: "\n").count == 1 + 2 * 2 * 3)
+        #expect(try Command.run(["compare"] + profiles + ["--out", "\(folder.path)/out"]).exitCode == 1)
+        #expect(try Command.run(["compare", profiles[0], "--out", "\(folder.path)/one.html"]).exitCode == 0)
+        for (name, text) in [
+            ("later.json", "{\"schema\": \"straightedge.profile/2\"}"), ("other.json", "{\"a\": 1}"), ("cut.json", "{"),
+        ] {
+            try folder.write(text, to: name)
+            let outcome = try Command.run(["compare", profiles[0], "\(folder.path)/\(name)"])
+            #expect(outcome.exitCode == 1 && outcome.errors.contains(name))
+            #expect((name == "later.json") == outcome.errors.contains("later straightedge"))
+        }
+        let empty = try Command.run(["compare", folder.path])
+        #expect(empty.exitCode == 1 && empty.errors.contains("holds no profile.json"))
     }
 
     @Test("hidden states are written as safetensors that open again")

@@ -77,6 +77,12 @@ struct LineChart: Sendable {
 
     private static let (left, right, top) = (58.0, 12.0, 14.0)
 
+    /// What the triangles of a chart are, where it has any.
+    static func note(_ chart: LineChart) -> String {
+        let hasTriangles = chart.series.contains { $0.values.contains { $0.map { $0 < chart.lowest } ?? false } }
+        return hasTriangles ? " Triangles at the bottom: values below the chart." : ""
+    }
+
     /// Layers at their normalized depth.
     static func depths(_ layers: [Int], of layerCount: Int) -> [Place] {
         layers.map { Place(position: DepthSummary.depth($0, of: layerCount), name: "layer \($0)") }

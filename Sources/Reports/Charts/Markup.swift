@@ -23,6 +23,23 @@ enum Markup {
         return result
     }
 
+    /// A component of a path as one of a relative address: what is not a letter, a digit or one of a few marks is
+    /// percent-encoded.
+    static func escapedPath(_ text: String) -> String {
+        var result = ""
+        for byte in text.utf8 {
+            let scalar = Unicode.Scalar(byte)
+            let isPlain = byte < 0x80 && (scalar.properties.isAlphabetic || scalar.properties.numericType == .decimal)
+            if isPlain || "-._~".unicodeScalars.contains(scalar) {
+                result.unicodeScalars.append(scalar)
+            } else {
+                let digits = String(byte, radix: 16, uppercase: true)
+                result += "%" + (digits.count < 2 ? "0" : "") + digits
+            }
+        }
+        return result
+    }
+
     /// A coordinate with two decimals, and no more digits than it needs.
     static func number(_ value: Double) -> String {
         var text = Text.fixed(value, 2)

@@ -31,8 +31,12 @@ enum SVG {
                 + "<text class=\"faint\" x=\"\(column)\" y=\"\(Markup.number(y + 18))\" text-anchor=\"middle\">"
                 + "\(Markup.escaped(tick.label))</text>"
         }.joined()
+        // Two strokes across the axis where it breaks.
         let gap = x.gap.map { place in
-            "<text class=\"faint\" x=\"\(Markup.number(place))\" y=\"\(Markup.number(y + 4))\" text-anchor=\"middle\">⫽</text>"
+            let strokes = [place - 2, place + 2].map { column in
+                "M\(Markup.number(column - 2)) \(Markup.number(y + 5))L\(Markup.number(column + 2)) \(Markup.number(y - 5))"
+            }
+            return "<path class=\"grid\" d=\"\(strokes.joined())\"/>"
         }
         return ticks + (gap ?? "")
             + "<text class=\"faint\" x=\"\(Markup.number((x.start + x.end) / 2))\" y=\"\(Markup.number(y + 35))\" "

@@ -32,7 +32,7 @@ struct ScoreMap: Sendable {
 
     func svg(standalone: Bool = false) -> String {
         let longest = rows.map { min(24, $0.label.count) }.max() ?? 0
-        let left = min(190, 7 * Double(longest)) + (yTitle == nil ? 12 : 32)
+        let left = min(200, 7.5 * Double(longest)) + (yTitle == nil ? 12 : 32)
         let rowHeight = yTitle == nil ? 16.0 : max(6, min(16, 300 / Double(max(1, rows.count))))
         let bottom = ScoreMap.top + rowHeight * Double(rows.count)
         let x = Axis(.linear, domain: 0...1, from: left, to: width - ScoreMap.right)
