@@ -1,49 +1,75 @@
 // Activations of another type, and activations within bounds.
 #include "operations.h"
-#include "tensors.h"
+#include "vectors.h"
 
 namespace straightedge {
 namespace {
 
 // result = x, rounded to nearest.
-template <typename T> __global__ void convert_kernel(Matrix<const float> x, Matrix<T> result) {
-    const std::int64_t count = result.rows * result.columns;
-    for (std::int64_t i = first_element(); i < count; i += element_stride()) {
-        const std::int64_t row = i / result.columns, column = i % result.columns;
-        result.row(row)[column] = from_float<T>(x.row(row)[column]);
-    }
-}
+template <typename T, int vectorWidth> struct Convert {
+    static constexpr int width = vectorWidth;
+    Matrix<const float> x;
+    Matrix<T> result;
 
-// x = min(max(x, -limit), limit); a NaN stays one.
-template <typename T> __global__ void clamp_kernel(Matrix<T> x, float limit) {
-    const std::int64_t count = x.rows * x.columns;
-    for (std::int64_t i = first_element(); i < count; i += element_stride()) {
-        T &element = x.row(i / x.columns)[i % x.columns];
-        const float value = to_float(element);
-        if (value < -limit) element = from_float<T>(-limit);
-        if (value > limit) element = from_float<T>(limit);
+    using Loaded = Vector<float, width>;
+
+    __device__ __forceinline__ Loaded load(Place place) const { return Loaded::load(place.in(x)); }
+
+    __device__ __forceinline__ void store(Place place, const Loaded &loaded) const {
+        Vector<T, width> values;
+        for (int i = 0; i < width; ++i) values.set(i, loaded.elements[i]);
+        values.store(place.in(result));
     }
-}
+};
+
+// x = min(max(x, -limit), limit); a NaN stays one. What lies within is not written.
+template <typename T, int vectorWidth> struct Clamp {
+    static constexpr int width = vectorWidth;
+    Matrix<T> x;
+    float limit;
+
+    using Loaded = Vector<T, width>;
+
+    __device__ __forceinline__ Loaded load(Place place) const { return Loaded::load(place.in(x)); }
+
+    __device__ __forceinline__ void store(Place place, Loaded values) const {
+        bool isChanged = false;
+        for (int i = 0; i < width; ++i) {
+            const float value = values.at(i);
+            if (!(fabsf(value) > limit)) continue;
+            values.set(i, copysignf(limit, value));
+            isChanged = true;
+        }
+        if (isChanged) values.store(place.in(x));
+    }
+};
 
 } // namespace
 
 void convert(ck_context &context, ck_tensor x, ck_tensor result) {
-    const std::int64_t count = result.rows * result.columns;
-    if (count == 0) return;
+    if (result.rows == 0 || result.columns == 0) return;
     with_activation_type(result.type, [&](auto type) {
         using T = typename decltype(type)::type;
-        CHECK(launch(convert_kernel<T>, element_grid(context, count), dim3(blockLaneCount), 0, context.stream,
-                     matrix<const float>(x), matrix<T>(result)));
+        constexpr int width = vectorWidth<T>;
+        const Matrix<const float> input = matrix<const float>(x);
+        if (x.columns % width == 0 && has_vectors(x, width, 4) && has_vectors(result, width, sizeof(T))) {
+            walk(context, x.rows, x.columns, Convert<T, width>{input, matrix<T>(result)});
+        } else {
+            walk(context, x.rows, x.columns, Convert<T, 1>{input, matrix<T>(result)});
+        }
     });
 }
 
 void clamp(ck_context &context, ck_tensor x, float limit) {
-    const std::int64_t count = x.rows * x.columns;
-    if (count == 0) return;
+    if (x.rows == 0 || x.columns == 0) return;
     with_activation_type(x.type, [&](auto type) {
         using T = typename decltype(type)::type;
-        CHECK(launch(clamp_kernel<T>, element_grid(context, count), dim3(blockLaneCount), 0, context.stream,
-                     matrix<T>(x), limit));
+        constexpr int width = vectorWidth<T>;
+        if (x.columns % width == 0 && has_vectors(x, width, sizeof(T))) {
+            walk(context, x.rows, x.columns, Clamp<T, width>{matrix<T>(x), limit});
+        } else {
+            walk(context, x.rows, x.columns, Clamp<T, 1>{matrix<T>(x), limit});
+        }
     });
 }
 

@@ -16,8 +16,8 @@ class KeptArrays {
     KeptArrays(const KeptArrays &) = delete;
     KeptArrays &operator=(const KeptArrays &) = delete;
 
-    // The device's copy of host memory, for what is enqueued before the mutex of the queue is let go. The mutex, which it
-    // expects, it lets go itself where the bytes have to be copied first.
+    // The device's copy of host memory, for what is enqueued before the mutex of the queue is let go. The mutex, which
+    // it expects, it lets go itself where the bytes have to be copied first.
     const void *address(const void *bytes, std::int64_t byteCount);
 
   private:

@@ -9,7 +9,7 @@ enum RowBenchmarks {
         let (rows, width) = (scale.rowCount, scale.width)
         return [
             normalize(rows, width), rotate(rows, width, headWidth: scale.heads.width), gatedSiLU(rows, width),
-            add(rows, width),
+            gelu(rows, width), add(rows, width), tokenScores(rows / 4, 8 * width),
         ]
     }
 
@@ -106,6 +106,62 @@ enum RowBenchmarks {
                         let want = z / (1 + exp(-z)) * gateUp[row, width + $0]
                         return (want, abs(want))
                     }
+                }
+            }
+        }
+    }
+
+    private static func gelu(_ rows: Int, _ width: Int) -> BenchmarkCase {
+        let byteCount = 4 * (2 * rows * width + width)
+        return BenchmarkCase(
+            "activate", "gelu rows=\(rows) width=\(width)", .moving(bytes: byteCount), byteCount: byteCount
+        ) { device, random throws(ComputeError) in
+            let x = try Operand(device, rows, width, .float32, &random)
+            let bias = try Operand(device, 1, width, .float32, &random)
+            let result = try device.makeZeros([rows, width], .float32, for: "a benchmark")
+            let (input, addend) = (x.tensor, bias.tensor)
+            return PreparedCall(
+                run: { () throws(ComputeError) in
+                    try device.activate(input, bias: addend, .gelu, isGated: false, into: result)
+                }
+            ) { judgement throws(ComputeError) in
+                // The sum is rounded; then as the exponential and its polynomial err.
+                try judgement.compareRows(
+                    "result", result, device, places: Places.spread(rows, 5), Tolerance(.float32, roundings: 8)
+                ) { row in
+                    (0..<width).map {
+                        let z = Double(Float(x[row, $0] + bias[0, $0]))
+                        let want = z * erfc(-z / 2.0.squareRoot()) / 2
+                        return (want, abs(want) * (1 + z * z / 2))
+                    }
+                }
+            }
+        }
+    }
+
+    private static func tokenScores(_ rows: Int, _ vocabulary: Int) -> BenchmarkCase {
+        let byteCount = 4 * rows * vocabulary
+        return BenchmarkCase(
+            "token_scores", "rows=\(rows) vocabulary=\(vocabulary)", .moving(bytes: byteCount), byteCount: byteCount
+        ) { device, random throws(ComputeError) in
+            let logits = try Operand(device, rows, vocabulary, .float32, &random)
+            let result = try device.makeZeros([rows, 3], .float64, for: "a benchmark")
+            let tensor = logits.tensor
+            let targets = (0..<rows).map { Int32($0 * 7919 % vocabulary) }
+            return PreparedCall(
+                run: { () throws(ComputeError) in try device.tokenScores(tensor, targets: targets, into: result) }
+            ) { judgement throws(ComputeError) in
+                try judgement.compareRows(
+                    "result", result, device, places: Places.spread(rows, 5), Tolerance(.float32, roundings: 4)
+                ) { row in
+                    let values = logits.row(row)
+                    let largest = values.max() ?? 0
+                    let logSum = largest + log(values.reduce(0) { $0 + exp($1 - largest) })
+                    // The last two are exact: nothing comes near a scale so small.
+                    return [
+                        (logSum, 1 + largest - (values.min() ?? 0)), (values[Int(targets[row])], 1e-12),
+                        (Double(values.firstIndex(of: largest) ?? 0), 1e-12),
+                    ]
                 }
             }
         }
