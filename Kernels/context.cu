@@ -7,6 +7,7 @@
 #include "transfers.h"
 
 #include <cstring>
+#include <iterator>
 
 namespace straightedge {
 namespace {
@@ -77,6 +78,11 @@ Scratch::~Scratch() {
     if (address) (void)cudaFreeAsync(address, queue.stream);
 }
 
+void synchronize(Queue &queue) {
+    const Waiting waiting(queue);
+    CHECK(cudaStreamSynchronize(queue.stream));
+}
+
 void read_back(Queue &queue, const void *source, void *bytes, std::int64_t byteCount) {
     queue.staging->download(source, byteCount, bytes);
 }
@@ -109,6 +115,14 @@ void ck_context::keep_freed_memory() const {
     CHECK(cudaDeviceGetDefaultMemPool(&pool, device));
     std::uint64_t threshold = UINT64_MAX;
     CHECK(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold));
+}
+
+bool ck_context::is_pinned(const void *bytes, std::int64_t byteCount) const {
+    const auto address = reinterpret_cast<std::uintptr_t>(bytes);
+    const auto next = pinned.upper_bound(address);
+    if (next == pinned.begin()) return false;
+    const auto &[begin, pinnedByteCount] = *std::prev(next);
+    return address - begin + static_cast<std::size_t>(byteCount) <= pinnedByteCount;
 }
 
 ck_context::~ck_context() { close(); }

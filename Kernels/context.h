@@ -8,7 +8,9 @@
 #include <cuda_runtime.h>
 #include <cusolverDn.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -80,6 +82,9 @@ struct ck_context : straightedge::Queue {
     std::unique_ptr<straightedge::ProductPlans> plans;
     // Null until something is brought in beside the computing.
     std::unique_ptr<straightedge::Transfers> transfers;
+    // Pinned memory that was taken for callers, and its bytes.
+    std::map<std::uintptr_t, std::size_t> pinned;
+    bool is_pinned(const void *bytes, std::int64_t byteCount) const;
     // Calls are enqueued one at a time.
     std::mutex enqueueing;
     void keep_freed_memory() const;
@@ -108,6 +113,9 @@ class Scratch {
     Queue &queue;
     void *address = nullptr;
 };
+
+// Waits for the work that was enqueued.
+void synchronize(Queue &queue);
 
 // Copies device memory to the host, after all work before it.
 void read_back(Queue &queue, const void *source, void *bytes, std::int64_t byteCount);

@@ -19,11 +19,42 @@ void memory_info(ck_context &, std::int64_t *freeByteCount, std::int64_t *totalB
     *totalByteCount = static_cast<std::int64_t>(total);
 }
 
+void allocate_host(ck_context &context, std::int64_t byteCount, void **address) {
+    const std::size_t count = static_cast<std::size_t>(byteCount > 0 ? byteCount : 1);
+    void *memory = nullptr;
+    {
+        // The system takes its time.
+        const Waiting waiting(context);
+        CHECK(cudaMallocHost(&memory, count));
+    }
+    context.pinned[reinterpret_cast<std::uintptr_t>(memory)] = count;
+    *address = memory;
+}
+
+namespace {
+
+// Between the device and pinned memory of a caller, who may do with it what he likes when this returns.
+void copy_pinned(ck_context &context, void *destination, const void *source, std::int64_t byteCount,
+                 cudaMemcpyKind kind) {
+    CHECK(cudaMemcpyAsync(destination, source, static_cast<std::size_t>(byteCount), kind, context.stream));
+    synchronize(context);
+}
+
+} // namespace
+
 void write(ck_context &context, const void *bytes, std::int64_t byteCount, std::uint64_t address) {
-    context.staging->upload(bytes, byteCount, reinterpret_cast<void *>(address));
+    auto *destination = reinterpret_cast<void *>(address);
+    if (context.is_pinned(bytes, byteCount)) {
+        copy_pinned(context, destination, bytes, byteCount, cudaMemcpyHostToDevice);
+    } else {
+        context.staging->upload(bytes, byteCount, destination);
+    }
 }
 
 void read(ck_context &context, std::uint64_t address, void *bytes, std::int64_t byteCount) {
+    if (context.is_pinned(bytes, byteCount)) {
+        return copy_pinned(context, bytes, reinterpret_cast<const void *>(address), byteCount, cudaMemcpyDeviceToHost);
+    }
     if (byteCount > 0) read_back(context, reinterpret_cast<const void *>(address), bytes, byteCount);
 }
 

@@ -9,6 +9,7 @@ namespace straightedge {
 
 void allocate(ck_context &, std::int64_t byteCount, std::uint64_t *address);
 void memory_info(ck_context &, std::int64_t *freeByteCount, std::int64_t *totalByteCount);
+void allocate_host(ck_context &, std::int64_t byteCount, void **address);
 void write(ck_context &, const void *bytes, std::int64_t byteCount, std::uint64_t address);
 void read(ck_context &, std::uint64_t address, void *bytes, std::int64_t byteCount);
 void copy(ck_context &, ck_tensor source, ck_tensor destination);

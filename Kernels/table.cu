@@ -51,11 +51,6 @@ template <typename Target, typename... Arguments, void (*operation)(Target &, Ar
     }
 };
 
-void synchronize_stream(ck_context &context) {
-    const Waiting waiting(context);
-    CHECK(cudaStreamSynchronize(context.stream));
-}
-
 // Tells a driver that is not there from one that is too old: the runtime has one error for both.
 void check_driver() {
     int driver = 0, runtime = 0;
@@ -112,6 +107,15 @@ void release(ck_context *context, std::uint64_t address) {
     (void)cudaFreeAsync(reinterpret_cast<void *>(address), context->stream);
 }
 
+// The system takes its time, and may wait for the device.
+void release_host(ck_context *context, void *address) {
+    const std::lock_guard<std::mutex> lock(context->enqueueing);
+    (void)cudaSetDevice(context->device);
+    context->pinned.erase(reinterpret_cast<std::uintptr_t>(address));
+    const Waiting waiting(*context);
+    (void)cudaFreeHost(address);
+}
+
 void release_transferred(ck_context *context, std::int64_t ticket, std::uint64_t address) {
     const std::lock_guard<std::mutex> lock(context->enqueueing);
     (void)cudaSetDevice(context->device);
@@ -138,10 +142,12 @@ ck_api make_table() {
     api.create_context = create_context;
     api.destroy_context = destroy_context;
     api.describe_error = describe_error;
-    api.synchronize = Entry<synchronize_stream>::call;
+    api.synchronize = Entry<synchronize>::call;
     api.allocate = Entry<allocate>::call;
     api.release = release;
     api.memory_info = Entry<memory_info>::call;
+    api.allocate_host = Entry<allocate_host>::call;
+    api.release_host = release_host;
     api.write = Entry<write>::call;
     api.read = Entry<read>::call;
     api.copy = Entry<copy>::call;

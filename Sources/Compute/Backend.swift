@@ -29,6 +29,10 @@ package protocol Backend: Sendable {
     /// Bytes that are free now.
     func availableMemoryByteCount() throws(ComputeError) -> Int
     func allocate(byteCount: Int, purpose: String) throws(ComputeError) -> Storage
+    /// Whether tensors are elsewhere than the host's memory.
+    var hasOwnMemory: Bool { get }
+    /// Memory of the host that `write` and `read` copy from and to fast.
+    func allocateHost(byteCount: Int, purpose: String) throws(ComputeError) -> Storage
     /// Copies host memory into a contiguous tensor.
     func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) throws(ComputeError)
     /// Copies a contiguous tensor into host memory.

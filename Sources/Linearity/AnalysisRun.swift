@@ -33,7 +33,7 @@ struct AnalysisRun {
                     layersReadAhead: memory.readsAhead ? 0..<layers.upperBound : 0..<0),
                 try LayerMeasurement(
                     device: device, layout: layout, folds: folds, skippedTokenCount: settings.skippedTokenCount,
-                    width: model.plan.width, stages: memory.placement == .scratchFile,
+                    width: model.plan.width, stages: memory.placement != .memory,
                     measuresTokenErrors: settings.measuresTokenErrors),
                 try SublayerRecorder(
                     sites: settings.sites, plan: model.plan, layout: layout, device: device,

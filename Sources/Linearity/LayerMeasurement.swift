@@ -38,7 +38,7 @@ public final class LayerMeasurement {
     /// - Parameters:
     ///   - folds: For the held-out scores.
     ///   - skippedTokenCount: First tokens of each sequence that the second view leaves out; 0 for one view only.
-    ///   - stages: Whether streams may be in a scratch file.
+    ///   - stages: Whether streams may be elsewhere than in the device's memory.
     ///   - measuresTokenErrors: Whether to measure every token's error too.
     public init(
         device: Device, layout: SequenceLayout, folds: FoldLayout, skippedTokenCount: Int, width: Int, stages: Bool,

@@ -31,7 +31,8 @@ public struct MemoryPlan: Sendable, Hashable {
         self.readsAhead = readsAhead
     }
 
-    /// Places the streams, and chooses the slabs.
+    /// Places the streams, in the device's memory if they fit, else in the host's or in a scratch file, and chooses the
+    /// slabs.
     ///
     /// - Parameters:
     ///   - foldCount: Folds of the measurement.
@@ -87,7 +88,9 @@ public struct MemoryPlan: Sendable, Hashable {
         self.budgetByteCount = budget
         streamByteCount = streams
         self.slabTokenCount = slabTokenCount
-        placement = working() + streams <= budget ? .memory : .scratchFile
+        // Half of the host's memory stays for what is cached of the files, and for others.
+        let fitsHost = device.hasOwnMemory && streams <= HostResources.availableMemoryByteCount() / 2
+        placement = working() + streams <= budget ? .memory : fitsHost ? .hostMemory : .scratchFile
         // Streams in memory save more than weights that are there early.
         let taken = working(readsAhead: true) + (placement == .memory ? streams : 0)
         readsAhead = taken <= budget

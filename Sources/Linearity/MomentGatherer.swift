@@ -22,7 +22,7 @@ struct MomentGatherer {
     /// First tokens of each sequence that are masked.
     let maskedTokenCount: Int
     let width: Int
-    /// Where rows of a stream in a scratch file are read to.
+    /// Where rows of a stream that is not in the device's memory are copied to.
     private let staging: (x: Tensor, y: Tensor)?
     private let statistics: Tensor
 

@@ -130,7 +130,7 @@ extension Analysis.Result {
         let memory = try run.required("memory")
         let placement = try memory.required("stream")
         guard let placement = Stream.PlacementKind(rawValue: try placement.string()) else {
-            throw placement.wrong("'memory' or 'scratch file'", found: "something else")
+            throw placement.wrong("'memory', 'host memory' or 'scratch file'", found: "something else")
         }
         let planned = try memory.required("planned_bytes").count()
         let streams = try memory.required("stream_bytes").count()

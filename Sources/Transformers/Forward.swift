@@ -57,7 +57,7 @@ public final class Forward: Sendable {
             for _ in 0..<laneCount {
                 workspaces.append(
                     try SlabWorkspace(
-                        plan: plan, capacity: capacity, stages: placement == .scratchFile, computeType: computeType,
+                        plan: plan, capacity: capacity, stages: placement != .memory, computeType: computeType,
                         device: device))
             }
             return (rotaries, workspaces)
@@ -83,7 +83,7 @@ public final class Forward: Sendable {
     private static func decodingByteCount(_ plan: DecoderPlan, _ device: Device) -> Int {
         let heads = (plan.heads.queryCount + 2 * plan.heads.keyCount) * plan.heads.width
         let rows = max(plan.feedForward.projectionCount * plan.feedForward.width, heads)
-        return device.overlapsTransfers ? 4 * rows * plan.width : 0
+        return device.hasOwnMemory ? 4 * rows * plan.width : 0
     }
 }
 

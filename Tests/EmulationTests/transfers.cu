@@ -214,10 +214,37 @@ TEST(no_thread_keeps_others_from_enqueueing_while_it_waits) {
         std::int64_t row = 0;
         CHECK(api.non_finite_rows_of_transfer(device.context, ticket, &row) == CK_OK && row == -1);
     }));
+    void *pinned = nullptr;
+    CHECK(api.allocate_host(device.context, elementCount * 4, &pinned) == CK_OK);
+    CHECK(waits_without_keeping([&] { CHECK(api.read(device.context, x, pinned, elementCount * 4) == CK_OK); }));
+    CHECK(waits_without_keeping([&] { CHECK(api.write(device.context, pinned, elementCount * 4, y) == CK_OK); }));
+    CHECK(waits_without_keeping([&] { api.release_host(device.context, pinned); }));
     emulation_device()->on_host_wait(nullptr, nullptr);
     CHECK(device.read(x) == values);
     api.release_of_transfer(device.context, ticket, address);
     api.end_transfer(device.context, ticket);
+}
+
+TEST(pinned_memory_is_copied_to_and_from_directly) {
+    const Context device;
+    const ck_api &api = device.api;
+    const std::int64_t byteCount = elementCount * 4;
+    const std::uint64_t x = device.allocate();
+    void *pinned = nullptr;
+    CHECK(api.allocate_host(device.context, 2 * byteCount, &pinned) == CK_OK);
+    auto *const numbers = static_cast<float *>(pinned);
+    const std::vector<float> values = layer(1);
+    std::memcpy(numbers + elementCount, values.data(), static_cast<std::size_t>(byteCount));
+    CHECK(api.write(device.context, numbers + elementCount, byteCount, x) == CK_OK);
+    // No copy is under way any more: the numbers may change.
+    CHECK(counters().pending_operation_count == 0);
+    std::memset(numbers + elementCount, 0, static_cast<std::size_t>(byteCount));
+    CHECK(api.read(device.context, x, numbers, byteCount) == CK_OK);
+    CHECK(std::memcmp(numbers, values.data(), static_cast<std::size_t>(byteCount)) == 0);
+    CHECK(api.allocate_host(device.context, std::int64_t{1} << 60, &pinned) == CK_OUT_OF_MEMORY);
+    api.release_host(device.context, numbers);
+    api.release(device.context, x);
+    CHECK(api.synchronize(device.context) == CK_OK);
 }
 
 // More threads than pieces of pinned memory, each of which uploads more than one and reads it back.

@@ -34,6 +34,24 @@ struct AnalysisTests {
         for (a, b) in zip(wanted, got) { #expect(abs(a - b) < 1e-6) }
     }
 
+    @Test("a GPU's memory that is too small for streams, or for two layers, changes no bit", .needsEmulation)
+    func placementBesideDevice() throws {
+        let reference = try SmallAnalysis(device: .emulated()).run()
+        #expect(reference.memory.placement == .memory && reference.memory.readsAhead)
+        let (working, streams) = (reference.memory.workingByteCount, reference.memory.streamByteCount)
+        var settings = Analysis.Settings()
+        for (budget, placement, readsAhead) in [
+            (working + streams - 1, Stream.PlacementKind.memory, false), (working, .hostMemory, true),
+            (working - 1, .hostMemory, false),
+        ] {
+            settings.memoryByteCount = budget
+            let other = try SmallAnalysis(settings: settings, device: .emulated()).run()
+            #expect(other.memory.placement == placement && other.memory.readsAhead == readsAhead)
+            #expect(other.memory.byteCount <= budget)
+            #expect(scores(other) == scores(reference))
+        }
+    }
+
     @Test("scores are those of explicit least squares in float64 on the same streams")
     func explicitLeastSquares() throws {
         let analysis = try SmallAnalysis()

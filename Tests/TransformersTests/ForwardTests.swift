@@ -15,7 +15,8 @@ struct ForwardTests {
 
     @Test(
         "hidden states and logits of every layer",
-        arguments: models.flatMap { name in [Stream.PlacementKind.memory, .scratchFile].map { (name, $0) } },
+        arguments: models.flatMap { name in [Stream.PlacementKind.memory, .hostMemory, .scratchFile].map { (name, $0) }
+        },
         TestDevice.available)
     func hiddenStates(which: (name: String, placement: Stream.PlacementKind), on testDevice: TestDevice) throws {
         let (name, placement) = which

@@ -166,6 +166,10 @@ typedef struct ck_api {
     void (*CK_NONNULL release)(ck_context *CK_NONNULL context, uint64_t address);
     int32_t (*CK_NONNULL memory_info)(ck_context *CK_NONNULL context, int64_t *CK_NONNULL free_byte_count,
                                       int64_t *CK_NONNULL total_byte_count);
+    // Pinned memory of the host, which `write` and `read` copy from and to directly.
+    int32_t (*CK_NONNULL allocate_host)(ck_context *CK_NONNULL context, int64_t byte_count,
+                                        void *CK_NULLABLE *CK_NONNULL address);
+    void (*CK_NONNULL release_host)(ck_context *CK_NONNULL context, void *CK_NONNULL address);
     int32_t (*CK_NONNULL write)(ck_context *CK_NONNULL context, const void *CK_NONNULL bytes, int64_t byte_count,
                                 uint64_t address);
     int32_t (*CK_NONNULL read)(ck_context *CK_NONNULL context, uint64_t address, void *CK_NONNULL bytes,

@@ -89,6 +89,26 @@ extension CUDABackend {
         }
     }
 
+    package var hasOwnMemory: Bool { true }
+
+    package func allocateHost(byteCount: Int, purpose: String) throws(ComputeError) -> Storage {
+        var address: UnsafeMutableRawPointer?
+        do throws(ComputeError) {
+            try unsafe call("allocate_host") { api, context in
+                unsafe api.allocate_host(context, Int64(byteCount), &address)
+            }
+        } catch .outOfMemory {
+            throw .outOfMemory(byteCount: byteCount, purpose: purpose)
+        }
+        guard let pointer = unsafe address else {
+            throw .deviceFailed(operation: "allocate_host", meaning: "no address came back")
+        }
+        let owner = DeviceIdentifier(name: "host memory of \(identifier.name)", index: identifier.index)
+        return unsafe Storage(address: pointer, byteCount: byteCount, owner: owner) { [context] in
+            unsafe context.library.api.pointee.release_host(context.pointer, $0)
+        }
+    }
+
     package func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) throws(ComputeError) {
         guard let source = bytes.baseAddress else { return }
         try unsafe call("write") { api, context in

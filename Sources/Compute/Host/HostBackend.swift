@@ -50,6 +50,12 @@ extension HostBackend {
         }
     }
 
+    package var hasOwnMemory: Bool { false }
+
+    package func allocateHost(byteCount: Int, purpose: String) throws(ComputeError) -> Storage {
+        try allocate(byteCount: byteCount, purpose: purpose)
+    }
+
     package func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) {
         guard let source = bytes.baseAddress else { return }
         unsafe tensor.address.copyMemory(from: source, byteCount: bytes.count)
