@@ -5,7 +5,7 @@ extension Profile {
     /// The page that shows the profile: one HTML file that loads nothing.
     public func page() -> String {
         PageFrame.document(
-            title: "\(Text.name(model.path)): linearity of its layers", heading: Text.name(model.path), lead: summary(),
+            title: "\(model.title): linearity of its layers", heading: model.title, lead: summary(),
             content: [
                 PageFrame.section("linearity", "Linearity over depth", figures(scoreFigures())),
                 PageFrame.section("contribution", "What each layer adds", figures(contributionFigures())),

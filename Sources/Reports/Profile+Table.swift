@@ -49,7 +49,7 @@ extension Profile {
         }
         var parts = [
             "With the residual stream counted, \(Profile.layerPhrase(all.layers.count)) of the \(model.family) model "
-                + "\(Text.name(model.path)) score \(Text.plain(mean(all.layers) { $0.linearity })) on average over all "
+                + "\(model.title) score \(Text.plain(mean(all.layers) { $0.linearity })) on average over all "
                 + "tokens (held out: \(Text.plain(mean(all.layers) { $0.linearityHeldOut })))"
         ]
         if result.views.count > 1 {

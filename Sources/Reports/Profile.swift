@@ -30,6 +30,9 @@ public struct Profile: Sendable {
         /// What the model is, wherever it lies: of the content of its files alone.
         public var fingerprint: String
 
+        /// A name for people: the folder of a snapshot is called by a hash.
+        public var title: String { repository ?? Text.name(path) }
+
         public init(
             name: String? = nil, path: String, repository: String? = nil, revision: String? = nil, family: String,
             layerCount: Int, width: Int, parameterCount: Int, fingerprint: String

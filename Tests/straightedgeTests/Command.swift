@@ -44,7 +44,8 @@ enum Command {
         }.joined()
     }
 
-    static func run(_ arguments: [String]) throws -> Outcome {
+    /// - Parameter environment: Variables that are set besides those of the tests.
+    static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
         let folder = try TemporaryFolder()
         let (output, errors) = ("\(folder.path)/output", "\(folder.path)/errors")
         var actions = unsafe posix_spawn_file_actions_t()
@@ -55,8 +56,17 @@ enum Command {
         unsafe posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT, 0o600)
         var pointers = unsafe (["straightedge"] + arguments).map { unsafe strdup($0) } + [nil]
         defer { unsafe pointers.forEach { unsafe free($0) } }
+        var variables = unsafe environment.map { unsafe strdup("\($0)=\($1)") }
+        defer { unsafe variables.forEach { unsafe free($0) } }
+        // The first of a name counts.
+        var inherited = unsafe environ
+        while let variable = unsafe inherited.pointee {
+            unsafe variables.append(strdup(variable))
+            unsafe inherited += 1
+        }
+        unsafe variables.append(nil)
         var child = pid_t()
-        let status = unsafe posix_spawn(&child, executablePath(), &actions, nil, &pointers, environ)
+        let status = unsafe posix_spawn(&child, executablePath(), &actions, nil, &pointers, variables)
         try #require(status == 0, "the command could not be started")
         var ended = Int32(0)
         while unsafe waitpid(child, &ended, 0) < 0 && errno == EINTR {}
