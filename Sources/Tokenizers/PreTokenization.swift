@@ -21,6 +21,25 @@ struct PreTokenization: Equatable, Sendable {
     static let gpt2 = PreTokenization()
     static let smollm = PreTokenization(digits: .individual)
 
+    init(digits: Digits = .together, addsPrefixSpace: Bool = false, usesPattern: Bool = true) {
+        self.digits = digits
+        self.addsPrefixSpace = addsPrefixSpace
+        self.usesPattern = usesPattern
+    }
+
+    /// ByteLevel, alone or after Digits; nil for other steps.
+    init?(_ steps: [PreTokenizer]) {
+        guard case .byteLevel(let addsPrefixSpace, let usesPattern) = steps.last else { return nil }
+        switch steps.dropLast() {
+        case []: digits = .together
+        case [.digits(individually: false)]: digits = .apart
+        case [.digits(individually: true)]: digits = .individual
+        default: return nil
+        }
+        self.addsPrefixSpace = addsPrefixSpace
+        self.usesPattern = usesPattern
+    }
+
     /// For people: `gpt-2`, `smollm` where it is one of these, else what makes it up.
     var name: String {
         if self == .gpt2 { return "gpt-2" }

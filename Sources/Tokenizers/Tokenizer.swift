@@ -40,15 +40,27 @@ public final class Tokenizer: Sendable {
     init(_ definition: TokenizerDefinition) throws(TokenizerError) {
         path = definition.path
         vocabulary = try Vocabulary(definition.tokens, path: path)
-        encoder = try BytePairEncoder(definition, vocabulary)
-        preTokenization = definition.preTokenization
+        switch definition.model {
+        case .bytePair(let model):
+            encoder = try BytePairEncoder(model, vocabulary, path: path)
+            ignoresMerges = model.ignoresMerges
+        }
+        preTokenization = try Self.preTokenization(definition)
         addedTokens = definition.addedTokens
-        ignoresMerges = definition.ignoresMerges
         beginningOfSequence = definition.beginningOfSequence
-        addsBeginningOfSequence = definition.addsBeginningOfSequence
+        addsBeginningOfSequence = !definition.sequencePrefix.isEmpty
         missingBytes = encoder.missingBytes
         allAdded = AddedTokenMatcher(addedTokens)
         plainAdded = AddedTokenMatcher(addedTokens.filter { !$0.isSpecial })
+    }
+
+    private static func preTokenization(_ definition: TokenizerDefinition) throws(TokenizerError) -> PreTokenization {
+        guard definition.normalizers.isEmpty, let preTokenization = PreTokenization(definition.preTokenizers) else {
+            throw .unsupported(
+                path: definition.path, feature: "pre_tokenizer", found: "another sequence of steps",
+                known: ["ByteLevel", "Digits before ByteLevel"])
+        }
+        return preTokenization
     }
 }
 

@@ -6,16 +6,19 @@ extension TokenizerDefinition {
         let reader = GGUFTokenizerReader(metadata: file.metadata)
         self.init(path: file.file.path)
         try reader.checkModel()
-        preTokenization = try reader.preTokenization()
+        preTokenizers = try reader.preTokenizers()
         let types = try reader.tokenTypes()
         tokens = try reader.tokens(types)
-        merges = try reader.merges()
+        model = .bytePair(BytePairDefinition(merges: try reader.merges()))
+        decoders = [.byteLevel]
         addedTokens = tokens.filter(\.isLiteral).map { token in
             AddedToken(
                 content: token.text, id: token.id,
                 isSpecial: types[Int(token.id)] != GGUFTokenizerReader.TokenType.userDefined.rawValue)
         }
-        (beginningOfSequence, addsBeginningOfSequence) = try reader.beginningOfSequence(vocabularySize: tokens.count)
+        let isAdded: Bool
+        (beginningOfSequence, isAdded) = try reader.beginningOfSequence(vocabularySize: tokens.count)
+        if isAdded, let beginningOfSequence { sequencePrefix = [beginningOfSequence] }
     }
 }
 
@@ -30,8 +33,9 @@ private struct GGUFTokenizerReader {
     let metadata: GGUFMetadata
 
     /// The pre-tokenizations by their names in `tokenizer.ggml.pre`.
-    private static let preTokenizations: [(name: String, value: PreTokenization)] = [
-        ("gpt-2", .gpt2), ("smollm", .smollm),
+    private static let preTokenizations: [(name: String, value: [PreTokenizer])] = [
+        ("gpt-2", [.byteLevel(addsPrefixSpace: false, usesPattern: true)]),
+        ("smollm", [.digits(individually: true), .byteLevel(addsPrefixSpace: false, usesPattern: true)]),
     ]
 
     /// What other files ask for and is not done here.
@@ -58,7 +62,7 @@ private struct GGUFTokenizerReader {
     }
 
     /// llama.cpp takes a file without the key for one of its "default", which is no model's own.
-    func preTokenization() throws(TokenizerError) -> PreTokenization {
+    func preTokenizers() throws(TokenizerError) -> [PreTokenizer] {
         let name = try read { () throws(CheckpointError) in try metadata.stringIfPresent(key("pre")) }
         if let name, let known = Self.preTokenizations.first(where: { ExactString($0.name) == ExactString(name) }) {
             return known.value

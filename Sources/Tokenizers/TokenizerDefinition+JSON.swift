@@ -33,11 +33,12 @@ extension TokenizerDefinition {
         if let normalizer = root.member("normalizer") {
             throw normalizer.unsupported(try normalizer.type.quoted, known: ["null"])
         }
-        preTokenization = try PreTokenization(root.required("pre_tokenizer"))
+        preTokenizers = try PreTokenizer.list(root.required("pre_tokenizer"))
         let decoder = try root.required("decoder")
         guard try decoder.type == "ByteLevel" else {
             throw decoder.unsupported(try decoder.type.quoted, known: ["ByteLevel"])
         }
+        decoders = [.byteLevel]
         try readModel(root.required("model"))
         if let added = root.member("added_tokens") { try readAddedTokens(added) }
         if let processor = root.member("post_processor") { try readPostProcessor(processor) }
@@ -67,11 +68,11 @@ extension TokenizerDefinition {
         if try model.bool("byte_fallback") {
             throw model.unsupported("byte_fallback true", known: ["byte_fallback false"])
         }
-        unknownToken = try model.member("unk_token")?.string
-        fusesUnknown = try model.bool("fuse_unk")
-        ignoresMerges = try model.bool("ignore_merges")
         try readVocabulary(model.required("vocab"))
-        try readMerges(model.required("merges"))
+        self.model = .bytePair(
+            BytePairDefinition(
+                merges: try Self.merges(model.required("merges")), unknownToken: try model.member("unk_token")?.string,
+                fusesUnknown: try model.bool("fuse_unk"), ignoresMerges: try model.bool("ignore_merges")))
     }
 
     private mutating func readVocabulary(_ vocabulary: JSONPlace) throws(TokenizerError) {
@@ -85,16 +86,18 @@ extension TokenizerDefinition {
         }
     }
 
-    private mutating func readMerges(_ merges: JSONPlace) throws(TokenizerError) {
+    private static func merges(_ merges: JSONPlace) throws(TokenizerError) -> [(left: String, right: String)] {
         guard let array = merges.value.array else { throw merges.wrong("an array") }
-        self.merges.reserveCapacity(array.count)
+        var result: [(left: String, right: String)] = []
+        result.reserveCapacity(array.count)
         for (index, value) in array.enumerated() {
-            guard let merge = Self.merge(value) else {
+            guard let merge = merge(value) else {
                 throw merges.malformed(
                     "element \(index): expected two tokens, as \"a b\" or [\"a\", \"b\"], found \(value.kind)")
             }
-            self.merges.append(merge)
+            result.append(merge)
         }
+        return result
     }
 
     private static func merge(_ value: JSON) -> (left: String, right: String)? {
@@ -159,39 +162,30 @@ extension AddedToken {
 
 // MARK: - Pre-tokenization
 
-extension PreTokenization {
+extension PreTokenizer {
     /// ByteLevel, alone or after Digits.
-    fileprivate init(_ place: JSONPlace) throws(TokenizerError) {
-        self.init()
-        guard try place.type == "Sequence" else {
-            try readByteLevel(place)
-            return
-        }
+    fileprivate static func list(_ place: JSONPlace) throws(TokenizerError) -> [PreTokenizer] {
+        guard try place.type == "Sequence" else { return [try PreTokenizer(place)] }
         try place.refuseMembers(except: ["type", "pretokenizers"])
-        let steps = try place.required("pretokenizers").elements
-        let hasDigits = steps.count == 2 ? try steps[0].type == "Digits" : false
-        guard steps.count == (hasDigits ? 2 : 1) else {
-            var types: [String] = []
-            for step in steps.prefix(8) { types.append(try step.type) }
-            throw place.unsupported(types.joined(separator: ", ").quoted, known: Self.knownSteps)
-        }
-        if hasDigits {
-            try steps[0].refuseMembers(except: ["type", "individual_digits"])
-            digits = try steps[0].bool("individual_digits") ? .individual : .apart
-        }
-        try readByteLevel(steps[steps.count - 1])
+        var steps: [PreTokenizer] = []
+        for step in try place.required("pretokenizers").elements { steps.append(try PreTokenizer(step)) }
+        return steps
     }
 
-    private static let knownSteps = ["ByteLevel", "Digits before ByteLevel"]
-
-    private mutating func readByteLevel(_ place: JSONPlace) throws(TokenizerError) {
-        guard try place.type == "ByteLevel" else {
-            throw place.unsupported(try place.type.quoted, known: Self.knownSteps)
+    private init(_ place: JSONPlace) throws(TokenizerError) {
+        switch try place.type {
+        case "ByteLevel":
+            // trim_offsets concerns offsets only.
+            try place.refuseMembers(except: ["type", "add_prefix_space", "trim_offsets", "use_regex"])
+            self = .byteLevel(
+                addsPrefixSpace: try place.bool("add_prefix_space", absent: true),
+                usesPattern: try place.bool("use_regex", absent: true))
+        case "Digits":
+            try place.refuseMembers(except: ["type", "individual_digits"])
+            self = .digits(individually: try place.bool("individual_digits"))
+        default:
+            throw place.unsupported(try place.type.quoted, known: ["ByteLevel", "Digits before ByteLevel"])
         }
-        // trim_offsets concerns offsets only.
-        try place.refuseMembers(except: ["type", "add_prefix_space", "trim_offsets", "use_regex"])
-        addsPrefixSpace = try place.bool("add_prefix_space", absent: true)
-        usesPattern = try place.bool("use_regex", absent: true)
     }
 }
 
@@ -225,7 +219,7 @@ extension TokenizerDefinition {
             throw template.unsupported("a template of \(steps.count) other parts", known: known)
         }
         guard steps.count == 2 else { return }
-        guard !addsBeginningOfSequence, let special = steps[0].member("SpecialToken") else {
+        guard sequencePrefix.isEmpty, let special = steps[0].member("SpecialToken") else {
             throw template.unsupported("another template", known: known)
         }
         let name = try special.required("id").string
@@ -236,6 +230,6 @@ extension TokenizerDefinition {
             throw ids[0].malformed("the id \(id) is not in the vocabulary")
         }
         beginningOfSequence = id
-        addsBeginningOfSequence = true
+        sequencePrefix = [id]
     }
 }
