@@ -35,13 +35,15 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
         // PyTorch's archives are ZIP files: zlib checks their records, and unpacks those that other programs deflated.
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        // Regular expressions with Unicode classes and lookahead, compiled to machine code, with limits on their work.
+        .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
         // The seam to the kernel libraries, which are built by CMake and opened at run time.
         .target(name: "CKernels"),
         room("Tensors"),
         room("Compute", "Tensors", "COpenBLAS", "CKernels"),
         room("LinearAlgebra", "Compute", "Tensors"),
         room("Checkpoints", "Tensors", "CZlib"),
-        room("Tokenizers", "Checkpoints"),
+        room("Tokenizers", "Checkpoints", "CPCRE2"),
         room("Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Linearity", "Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors"),

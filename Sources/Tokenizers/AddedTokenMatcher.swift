@@ -1,5 +1,7 @@
-/// Finds added tokens in a text: from the left, the longest first, one pass for those that are not normalized and one
-/// for those that are, as the `tokenizers` library does.
+import Checkpoints
+
+/// Finds added tokens in a text: from the left, the longest first. Those that are not normalized are looked for in the
+/// text as it is, those that are in what these leave, after it is normalized, as the `tokenizers` library does.
 struct AddedTokenMatcher: Sendable {
     /// A range of the text, which is an added token if it has an id.
     struct Piece: Equatable {
@@ -7,22 +9,33 @@ struct AddedTokenMatcher: Sendable {
         var id: Int32?
     }
 
-    private var passes: [AddedTokenTable]
+    private let plain: AddedTokenTable?
+    private let normalized: AddedTokenTable?
 
+    /// - Parameter tokens: whose contents are normalized where they are to be found in normalized text; none is empty.
     init(_ tokens: [AddedToken]) {
-        passes = [false, true].compactMap { isNormalized in
-            let tokens = tokens.filter { $0.isNormalized == isNormalized }
-            return tokens.isEmpty ? nil : AddedTokenTable(tokens)
-        }
+        plain = Self.table(tokens.filter { !$0.isNormalized })
+        normalized = Self.table(tokens.filter { $0.isNormalized })
+    }
+
+    /// Of tokens that are alike after normalization, the first one is found.
+    private static func table(_ tokens: [AddedToken]) -> AddedTokenTable? {
+        var contents: Set<ExactString> = []
+        let tokens = tokens.filter { contents.insert(ExactString($0.content)).inserted }
+        return tokens.isEmpty ? nil : AddedTokenTable(tokens)
     }
 
     /// Cuts `text`, valid UTF-8, into added tokens and what lies between. Pieces that are not tokens are not empty.
-    func pieces(of text: Span<UInt8>) -> [Piece] {
-        var pieces = text.isEmpty ? [] : [Piece(range: 0..<text.count, id: nil)]
-        for pass in passes {
-            pieces = pieces.flatMap { $0.id == nil ? Self.pieces(of: text, in: $0.range, pass) : [$0] }
-        }
-        return pieces
+    func pieces(of text: Span<UInt8>) -> [Piece] { pieces(of: text, in: 0..<text.count, plain) }
+
+    /// Cuts a piece, after it is normalized.
+    func normalizedPieces(of text: Span<UInt8>, in range: Range<Int>) -> [Piece] {
+        pieces(of: text, in: range, normalized)
+    }
+
+    private func pieces(of text: Span<UInt8>, in range: Range<Int>, _ table: AddedTokenTable?) -> [Piece] {
+        guard let table else { return range.isEmpty ? [] : [Piece(range: range, id: nil)] }
+        return Self.pieces(of: text, in: range, table)
     }
 
     private static func pieces(of text: Span<UInt8>, in range: Range<Int>, _ table: AddedTokenTable) -> [Piece] {
@@ -52,9 +65,9 @@ struct AddedTokenMatcher: Sendable {
 }
 
 /// What stands beside a match in a piece of text.
-private struct AddedTokenContext {
-    let text: Range<Int>
-    let match: Range<Int>
+struct AddedTokenContext {
+    fileprivate let text: Range<Int>
+    fileprivate let match: Range<Int>
 
     func touchesWord(_ bytes: Span<UInt8>) -> Bool {
         character(before: match.lowerBound, bytes).map(Self.isWord) == true
@@ -91,11 +104,7 @@ private struct AddedTokenContext {
     }
 
     /// `\w` of Unicode's technical standard 18.
-    private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
-        if scalar.properties.isAlphabetic || scalar.properties.isJoinControl { return true }
-        return switch scalar.properties.generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true
-        default: false
-        }
+    static func isWord(_ scalar: Unicode.Scalar) -> Bool {
+        CharacterProperty.isWord(scalar) || scalar.properties.isJoinControl
     }
 }

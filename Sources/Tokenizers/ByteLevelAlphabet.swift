@@ -32,6 +32,14 @@ enum ByteLevelAlphabet {
         return String(text)
     }
 
+    /// Changes a text to that which stands for its bytes.
+    static func spell(_ text: inout [UInt8]) {
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count)
+        for byte in text { result.append(scalars[Int(byte)]) }
+        text = result
+    }
+
     private static func isVisible(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: true

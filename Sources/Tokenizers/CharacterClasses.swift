@@ -22,7 +22,14 @@ struct CharacterClasses {
 
     private static let pageCount = 0x11_0000 >> 8
 
-    init() { fill(page: 0) }
+    /// Whether numbers of any version of Unicode are numbers: digits are cut off by another part of the reference library
+    /// than that which has the pattern.
+    private let knowsLaterNumbers: Bool
+
+    init(knowsLaterNumbers: Bool = false) {
+        self.knowsLaterNumbers = knowsLaterNumbers
+        fill(page: 0)
+    }
 
     /// The class and the length in bytes of the character at `index` of `text`, which is valid UTF-8.
     @inline(__always)
@@ -36,7 +43,7 @@ struct CharacterClasses {
     }
 
     @inline(__always)
-    private static func decode(_ first: UInt8, at index: Int, of text: Span<UInt8>) -> (value: Int, byteCount: Int) {
+    static func decode(_ first: UInt8, at index: Int, of text: Span<UInt8>) -> (value: Int, byteCount: Int) {
         let second = Int(text[index + 1] & 0x3F)
         if first < 0xE0 { return (Int(first & 0x1F) << 6 | second, 2) }
         let third = Int(text[index + 2] & 0x3F)
@@ -47,18 +54,19 @@ struct CharacterClasses {
     private mutating func fill(page: Int) {
         starts[page] = Int32(classes.count)
         for value in page << 8..<(page + 1) << 8 {
-            classes.append(Unicode.Scalar(UInt32(value)).map(Self.classify) ?? .other)
+            classes.append(Unicode.Scalar(UInt32(value)).map(classify) ?? .other)
         }
     }
 
-    private static let unicodeVersion = 16
+    static let unicodeVersion = 16
 
-    private static func classify(_ scalar: Unicode.Scalar) -> CharacterClass {
+    private func classify(_ scalar: Unicode.Scalar) -> CharacterClass {
         if scalar.properties.isWhitespace { return .space }
-        guard let age = scalar.properties.age, age.major <= unicodeVersion else { return .other }
+        let isKnown = scalar.properties.age.map { $0.major <= Self.unicodeVersion } ?? false
         return switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: .letter
-        case .decimalNumber, .letterNumber, .otherNumber: .number
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
+            isKnown ? .letter : .other
+        case .decimalNumber, .letterNumber, .otherNumber: isKnown || knowsLaterNumbers ? .number : .other
         default: .other
         }
     }

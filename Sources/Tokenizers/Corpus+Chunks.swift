@@ -36,7 +36,7 @@ extension Corpus {
         var sequences: [[Int32]] = []
         for index in random.sample(count, outOf: starts.count - 1) {
             let chunk = Array(text.bytes[starts[index]..<starts[index + 1]])
-            let encoding = tokenizer.encoding(of: chunk.span)
+            let encoding = try tokenizer.encoding(of: chunk.span)
             lostByteCount += encoding.lostByteCount
             // A chunk of characters that all lack tokens.
             if !(beginning + encoding.ids).isEmpty { sequences.append(beginning + encoding.ids) }

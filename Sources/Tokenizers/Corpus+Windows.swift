@@ -31,7 +31,7 @@ extension Corpus {
         let step = length - beginning.count
         let windowCount = count ?? (minimumTokenCount - 1) / length + 1
         let (wanted, overflows) = windowCount.multipliedReportingOverflow(by: step)
-        let encoding = tokenizer.encoding(
+        let encoding = try tokenizer.encoding(
             of: text.bytes.span, atLeast: overflows ? .max : wanted)
         let ids = encoding.ids.prefix(overflows ? .max : wanted)
         guard !ids.isEmpty else { throw .emptyText(source: text.name) }

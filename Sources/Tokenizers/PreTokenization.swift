@@ -27,17 +27,14 @@ struct PreTokenization: Equatable, Sendable {
         self.usesPattern = usesPattern
     }
 
-    /// ByteLevel, alone or after Digits; nil for other steps.
-    init?(_ steps: [PreTokenizer]) {
+    /// ByteLevel at the end of `steps`, which it is taken off of, with Digits before it; nil where it is another step.
+    init?(last steps: inout ArraySlice<PreTokenizer>) {
         guard case .byteLevel(let addsPrefixSpace, let usesPattern) = steps.last else { return nil }
-        switch steps.dropLast() {
-        case []: digits = .together
-        case [.digits(individually: false)]: digits = .apart
-        case [.digits(individually: true)]: digits = .individual
-        default: return nil
-        }
-        self.addsPrefixSpace = addsPrefixSpace
-        self.usesPattern = usesPattern
+        steps.removeLast()
+        self.init(addsPrefixSpace: addsPrefixSpace, usesPattern: usesPattern)
+        guard case .digits(let individually) = steps.last else { return }
+        steps.removeLast()
+        digits = individually ? .individual : .apart
     }
 
     /// For people: `gpt-2`, `smollm` where it is one of these, else what makes it up.

@@ -37,3 +37,25 @@ enum PrependScheme: String, Equatable, Sendable, CaseIterable {
     case first
     case never
 }
+
+extension PreTokenizer {
+    /// For people: `gpt-2`, `smollm` where the steps are one of these, else what they are.
+    static func name(_ steps: [PreTokenizer]) -> String {
+        var rest = steps[...]
+        let scan = PreTokenization(last: &rest)
+        let names = rest.map(\.name) + (scan.map { [$0.name] } ?? [])
+        return names.isEmpty ? "none" : names.joined(separator: ", ")
+    }
+
+    private var name: String {
+        switch self {
+        case .split: "a split by a pattern"
+        case .byteLevel: "byte level"
+        case .metaspace: "metaspace"
+        case .digits: "digits"
+        case .punctuation: "punctuation"
+        case .whitespace: "words"
+        case .whitespaceSplit: "white space"
+        }
+    }
+}

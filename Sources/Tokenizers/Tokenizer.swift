@@ -1,6 +1,6 @@
 public import Checkpoints
 
-/// A byte-level BPE tokenizer: text to token ids and back.
+/// A tokenizer: text to token ids and back.
 ///
 /// It can be used from any number of threads at once, and gives the same ids for the same text always.
 public final class Tokenizer: Sendable {
@@ -8,21 +8,28 @@ public final class Tokenizer: Sendable {
     public let path: String
     /// The beginning-of-sequence token, where the model has one. `encode` never adds it.
     public let beginningOfSequence: Int32?
-    /// Whether the model was made for texts with that token in front.
-    public let addsBeginningOfSequence: Bool
+    /// What the model's own tokenizer puts in front of a sequence by default, such as the beginning of the sequence.
+    public let sequencePrefix: [Int32]
+    /// What it puts after a sequence by default, such as the end of the sequence.
+    public let sequenceSuffix: [Int32]
     /// Bytes that can be part of a text and have no token: models are made without some control characters. They are
     /// left out of the ids, or replaced by the model's token for the unknown, and are lost.
     public let missingBytes: [UInt8]
 
     let vocabulary: Vocabulary
-    let preTokenization: PreTokenization
-    let encoder: BytePairEncoder
+    let encoder: WordEncoder
     let addedTokens: [AddedToken]
-    /// Whether a pre-token that is a token is taken whole.
-    let ignoresMerges: Bool
+    /// How texts are cut before they are encoded: a name such as `gpt-2`, or a description.
+    public let preTokenizationName: String
+    private let normalizer: TextNormalizer
+    private let cutter: TextCutter
+    /// nil where the bytes of the vocabulary are the text.
+    private let decoder: TokenTextDecoder?
+    /// The ids of tokens that stand for their own text, whatever the decoders make of others.
+    private let literalIDs: Set<Int32>
     private let allAdded: AddedTokenMatcher
     private let plainAdded: AddedTokenMatcher
-    private let workspaces = WorkspacePool()
+    private let workspaces: WorkspacePool
 
     /// Reads the tokenizer of a model: a GGUF file's metadata, or a folder's tokenizer.json.
     public convenience init(_ checkpoint: Checkpoint) throws(TokenizerError) {
@@ -39,28 +46,81 @@ public final class Tokenizer: Sendable {
 
     init(_ definition: TokenizerDefinition) throws(TokenizerError) {
         path = definition.path
-        vocabulary = try Vocabulary(definition.tokens, path: path)
-        switch definition.model {
-        case .bytePair(let model):
-            encoder = try BytePairEncoder(model, vocabulary, path: path)
-            ignoresMerges = model.ignoresMerges
+        normalizer = try Self.checked(path, "the normalizer") { () throws(RegularExpression.Refusal) in
+            try TextNormalizer(definition.normalizers)
         }
-        preTokenization = try Self.preTokenization(definition)
+        let findable = try Self.findable(definition.addedTokens, normalizer, path)
+        let isByteLevel = definition.decoders == [.byteLevel]
+        let tokens = Self.spelled(definition, findable)
+        vocabulary = try Vocabulary(tokens, isByteLevel ? .byteLevel : .text, path: path)
+        cutter = try Self.checked(path, "the pre-tokenizer") { () throws(RegularExpression.Refusal) in
+            try TextCutter(definition.preTokenizers)
+        }
+        decoder = try Self.checked(path, "the decoder") { () throws(RegularExpression.Refusal) in
+            isByteLevel ? nil : try TokenTextDecoder(definition.decoders)
+        }
+        encoder = try WordEncoder(definition, vocabulary, usesBytes: cutter.givesBytes)
         addedTokens = definition.addedTokens
+        literalIDs = Set(tokens.lazy.filter(\.isLiteral).map(\.id))
         beginningOfSequence = definition.beginningOfSequence
-        addsBeginningOfSequence = !definition.sequencePrefix.isEmpty
+        sequencePrefix = definition.sequencePrefix
+        sequenceSuffix = definition.sequenceSuffix
+        preTokenizationName = definition.preTokenizationName ?? PreTokenizer.name(definition.preTokenizers)
         missingBytes = encoder.missingBytes
-        allAdded = AddedTokenMatcher(addedTokens)
-        plainAdded = AddedTokenMatcher(addedTokens.filter { !$0.isSpecial })
+        let contents = findable.filter { !$0.content.isEmpty }
+        allAdded = AddedTokenMatcher(contents)
+        plainAdded = AddedTokenMatcher(contents.filter { !$0.isSpecial })
+        workspaces = WorkspacePool(knowsLaterNumbers: cutter.cutsNumbers)
     }
 
-    private static func preTokenization(_ definition: TokenizerDefinition) throws(TokenizerError) -> PreTokenization {
-        guard definition.normalizers.isEmpty, let preTokenization = PreTokenization(definition.preTokenizers) else {
-            throw .unsupported(
-                path: definition.path, feature: "pre_tokenizer", found: "another sequence of steps",
-                known: ["ByteLevel", "Digits before ByteLevel"])
+    /// The tokens with contents as they stand in normalized text.
+    private static func findable(
+        _ tokens: [AddedToken], _ normalizer: TextNormalizer, _ path: String
+    ) throws(TokenizerError) -> [AddedToken] {
+        guard !normalizer.isEmpty else { return tokens }
+        let room = RegularExpressionMatch()
+        var result: [AddedToken] = []
+        for var token in tokens {
+            if token.isNormalized {
+                var content = Array(token.content.utf8)
+                do throws(RegularExpressionMatch.Failure) {
+                    _ = try normalizer.normalize(&content, room)
+                } catch {
+                    throw .tooMuchWork(path: path, place: "token \(token.content.quoted)", problem: error.problem)
+                }
+                token.content = String(decoding: content, as: UTF8.self)
+            }
+            result.append(token)
         }
-        return preTokenization
+        return result
+    }
+
+    /// An added token that the model cannot make stands for its content in normalized text.
+    private static func spelled(
+        _ definition: TokenizerDefinition, _ findable: [AddedToken]
+    ) -> [TokenizerDefinition.Token] {
+        var contents: [Int32: String] = [:]
+        for token in findable where token.isNormalized { contents[token.id] = token.content }
+        guard !contents.isEmpty else { return definition.tokens }
+        return definition.tokens.map { token in
+            guard !token.isOfModel, let content = contents[token.id] else { return token }
+            var token = token
+            token.text = content
+            if definition.normalizers.contains(.byteLevel) { token.isLiteral = false }
+            return token
+        }
+    }
+
+    private static func checked<T>(
+        _ path: String, _ feature: String, _ body: () throws(RegularExpression.Refusal) -> T
+    ) throws(TokenizerError) -> T {
+        do throws(RegularExpression.Refusal) {
+            return try body()
+        } catch {
+            throw .unsupported(
+                path: path, feature: feature, found: "a pattern with \(error.problem)",
+                known: ["regular expressions without it"])
+        }
     }
 }
 
@@ -85,112 +145,280 @@ extension Tokenizer {
     }
 
     /// The ids of `text`, without a beginning-of-sequence token.
-    public func encode(_ text: String, specialTokens: SpecialTokens = .parse) -> [Int32] {
-        encoding(of: text.utf8.span, specialTokens: specialTokens).ids
+    ///
+    /// - Throws: `tooMuchWork`, where a pattern of the tokenizer's file does not come to an end.
+    public func encode(
+        _ text: String, specialTokens: SpecialTokens = .parse
+    ) throws(TokenizerError) -> [Int32] {
+        try encoding(of: text.utf8.span, specialTokens: specialTokens).ids
     }
 
     /// The ids of the start of `text`, up to the end of the first pre-token by which there are `tokenCount`: the same
     /// as the first ids of the whole text.
+    ///
+    /// - Throws: `tooMuchWork`.
     public func encode(
         _ text: String, atLeast tokenCount: Int, specialTokens: SpecialTokens = .parse
-    ) -> Encoding {
-        encoding(of: text.utf8.span, atLeast: tokenCount, specialTokens: specialTokens)
+    ) throws(TokenizerError) -> Encoding {
+        try encoding(of: text.utf8.span, atLeast: tokenCount, specialTokens: specialTokens)
     }
 
     /// - Parameter text: valid UTF-8.
     func encoding(
         of text: Span<UInt8>, atLeast tokenCount: Int = .max, specialTokens: SpecialTokens = .parse
-    ) -> Encoding {
-        var workspace = workspaces.take()
-        var encoding = Encoding()
-        let matcher = specialTokens == .parse ? allAdded : plainAdded
-        for piece in matcher.pieces(of: text) {
-            guard encoding.ids.count < tokenCount else { break }
-            if let id = piece.id {
-                encoding.ids.append(id)
-                encoding.encodedByteCount = piece.range.upperBound
-            } else {
-                append(text, piece.range, to: &encoding, atLeast: tokenCount, &workspace)
-            }
+    ) throws(TokenizerError) -> Encoding {
+        var work = EncodingWork(tokenCount: tokenCount, workspace: workspaces.take())
+        do throws(RegularExpressionMatch.Failure) {
+            try append(text, specialTokens == .parse ? allAdded : plainAdded, &work)
+        } catch {
+            throw .tooMuchWork(path: path, place: "encoding, at byte \(error.byteOffset)", problem: error.problem)
         }
-        workspaces.giveBack(workspace)
-        return encoding
+        workspaces.giveBack(work.workspace)
+        return work.encoding
     }
 
+    private typealias Failure = RegularExpressionMatch.Failure
+
     private func append(
-        _ text: Span<UInt8>, _ range: Range<Int>, to encoding: inout Encoding, atLeast tokenCount: Int,
-        _ workspace: inout Workspace
+        _ text: Span<UInt8>, _ matcher: AddedTokenMatcher, _ work: inout EncodingWork
+    ) throws(RegularExpressionMatch.Failure) {
+        for piece in matcher.pieces(of: text) {
+            guard !work.isDone else { return }
+            if let id = piece.id {
+                work.append(id, end: piece.range.upperBound)
+            } else if normalizer.isEmpty {
+                let source = EncodingSource(isOriginal: true, startsText: piece.range.lowerBound == 0)
+                try appendPieces(text, piece.range, matcher, source, &work)
+            } else {
+                try appendNormalized(text, piece.range, matcher, &work)
+            }
+        }
+    }
+
+    private func appendNormalized(
+        _ text: Span<UInt8>, _ range: Range<Int>, _ matcher: AddedTokenMatcher, _ work: inout EncodingWork
+    ) throws(RegularExpressionMatch.Failure) {
+        var normalized = text.bytes(range)
+        let lostStart = try normalizer.normalize(&normalized, work.workspace.match)
+        let source = EncodingSource(isOriginal: false, startsText: range.lowerBound == 0 && !lostStart)
+        try appendPieces(normalized.span, 0..<normalized.count, matcher, source, &work)
+        if !work.isDone { work.encoding.encodedByteCount = range.upperBound }
+    }
+
+    private func appendPieces(
+        _ text: Span<UInt8>, _ range: Range<Int>, _ matcher: AddedTokenMatcher, _ source: EncodingSource,
+        _ work: inout EncodingWork
+    ) throws(RegularExpressionMatch.Failure) {
+        for piece in matcher.normalizedPieces(of: text, in: range) {
+            guard !work.isDone else { return }
+            if let id = piece.id {
+                work.append(id, end: source.isOriginal ? piece.range.upperBound : nil)
+            } else {
+                try append(
+                    text, piece.range, step: 0, source.part(startsText: piece.range.lowerBound == range.lowerBound),
+                    &work)
+            }
+        }
+    }
+}
+
+/// Where a piece comes from.
+private struct EncodingSource {
+    /// Whether its bytes are those of the text, so that places in it are places in the text.
+    var isOriginal: Bool
+    /// Whether its first character is that of the text.
+    var startsText: Bool
+
+    @inline(__always)
+    func part(startsText: Bool) -> EncodingSource {
+        EncodingSource(isOriginal: isOriginal, startsText: self.startsText && startsText)
+    }
+}
+
+/// What encoding has made so far, and what it works with.
+private struct EncodingWork {
+    let tokenCount: Int
+    var encoding = Tokenizer.Encoding()
+    var workspace: Workspace
+
+    init(tokenCount: Int, workspace: Workspace) {
+        self.tokenCount = tokenCount
+        self.workspace = workspace
+    }
+
+    @inline(__always)
+    var isDone: Bool { encoding.ids.count >= tokenCount }
+
+    mutating func append(_ id: Int32, end: Int?) {
+        encoding.ids.append(id)
+        if let end { encoding.encodedByteCount = end }
+    }
+}
+
+extension Span<UInt8> {
+    fileprivate func bytes(_ range: Range<Int>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(range.count)
+        for index in range { bytes.append(self[index]) }
+        return bytes
+    }
+}
+
+// MARK: - Cutting
+
+extension Tokenizer {
+    /// Cuts a piece by the pre-tokenizers from `step` on.
+    private func append(
+        _ text: Span<UInt8>, _ range: Range<Int>, step: Int, _ source: EncodingSource, _ work: inout EncodingWork
+    ) throws(RegularExpressionMatch.Failure) {
+        guard step < cutter.steps.count else {
+            appendWord(text, range, &work)
+            if source.isOriginal { work.encoding.encodedByteCount = range.upperBound }
+            return
+        }
+        switch cutter.steps[step] {
+        case .scan(let scan): scanPieces(text, range, scan, source, &work)
+        case .split(let matcher, let behavior, let isInverted):
+            var pieces = PieceCutter(PieceEvents(matcher, isInverted: isInverted, range), behavior)
+            while !work.isDone, let piece = try pieces.next(text, work.workspace.match) {
+                let source = source.part(startsText: piece.lowerBound == range.lowerBound)
+                try append(text, piece, step: step + 1, source, &work)
+            }
+            if !work.isDone, source.isOriginal { work.encoding.encodedByteCount = range.upperBound }
+        case .metaspace(let replacement, let scheme, let splits):
+            try appendRespaced(text, range, replacement, scheme, splits: splits, step: step, source, &work)
+        case .spell(let scan): try appendSpelled(text, range, scan, step: step, source, &work)
+        }
+    }
+
+    private func appendRespaced(
+        _ text: Span<UInt8>, _ range: Range<Int>, _ replacement: [UInt8], _ scheme: PrependScheme, splits: Bool,
+        step: Int,
+        _ source: EncodingSource, _ work: inout EncodingWork
+    ) throws(RegularExpressionMatch.Failure) {
+        var respaced: [UInt8] = []
+        respaced.reserveCapacity(range.count + 16)
+        for index in range {
+            if text[index] == UInt8(ascii: " ") {
+                respaced.append(contentsOf: replacement)
+            } else {
+                respaced.append(text[index])
+            }
+        }
+        let isPrefixed = scheme == .always || (scheme == .first && source.startsText)
+        if isPrefixed, !respaced.starts(with: replacement) { respaced.insert(contentsOf: replacement, at: 0) }
+        try Growth.limit(range.count).check(respaced.count)
+        let inner = EncodingSource(isOriginal: false, startsText: source.startsText)
+        guard splits else {
+            try append(respaced.span, 0..<respaced.count, step: step + 1, inner, &work)
+            if source.isOriginal, !work.isDone { work.encoding.encodedByteCount = range.upperBound }
+            return
+        }
+        var pieces = PieceCutter(PieceEvents(.literal(replacement), 0..<respaced.count), .mergedWithNext)
+        while !work.isDone, let piece = try pieces.next(respaced.span, work.workspace.match) {
+            try append(respaced.span, piece, step: step + 1, inner.part(startsText: piece.lowerBound == 0), &work)
+        }
+        if source.isOriginal, !work.isDone { work.encoding.encodedByteCount = range.upperBound }
+    }
+
+    /// Byte-level pre-tokens whose characters are looked at again.
+    private func appendSpelled(
+        _ text: Span<UInt8>, _ range: Range<Int>, _ scan: PreTokenization, step: Int, _ source: EncodingSource,
+        _ work: inout EncodingWork
+    ) throws(RegularExpressionMatch.Failure) {
+        var piece = text.bytes(range)
+        if scan.addsPrefixSpace, piece.first != UInt8(ascii: " ") { piece.insert(UInt8(ascii: " "), at: 0) }
+        var (start, cutting) = (0, scan)
+        cutting.addsPrefixSpace = false
+        while start < piece.count, !work.isDone {
+            let end = cutting.endOfPreToken(
+                in: piece.span, from: start, to: piece.count, classes: &work.workspace.classes)
+            var word = Array(piece[start..<end])
+            ByteLevelAlphabet.spell(&word)
+            let inner = EncodingSource(isOriginal: false, startsText: source.startsText && start == 0)
+            try append(word.span, 0..<word.count, step: step + 1, inner, &work)
+            start = end
+        }
+        if source.isOriginal, !work.isDone { work.encoding.encodedByteCount = range.upperBound }
+    }
+}
+
+// MARK: - Byte-level pre-tokens
+
+extension Tokenizer {
+    private func scanPieces(
+        _ text: Span<UInt8>, _ range: Range<Int>, _ scan: PreTokenization, _ source: EncodingSource,
+        _ work: inout EncodingWork
     ) {
-        guard preTokenization.addsPrefixSpace else {
-            appendPiece(text, range, to: &encoding, atLeast: tokenCount, &workspace)
+        guard scan.addsPrefixSpace else {
+            let end = scanPiece(text, range, scan, atLeast: work.tokenCount, &work)
+            if source.isOriginal { work.encoding.encodedByteCount = end }
             return
         }
         var start = range.lowerBound
-        while start < range.upperBound, encoding.ids.count < tokenCount {
-            let end = preTokenization.endOfPiece(
-                in: text, from: start, to: range.upperBound, classes: &workspace.classes)
-            appendPrefixed(text, start..<end, to: &encoding, &workspace)
-            encoding.encodedByteCount = end
+        while start < range.upperBound, !work.isDone {
+            let end = scan.endOfPiece(in: text, from: start, to: range.upperBound, classes: &work.workspace.classes)
+            scanPrefixed(text, start..<end, scan, &work)
+            if source.isOriginal { work.encoding.encodedByteCount = end }
             start = end
         }
     }
 
     /// A piece between digits with a space in front, whole, because positions in it are not those of the text.
-    private func appendPrefixed(
-        _ text: Span<UInt8>, _ range: Range<Int>, to encoding: inout Encoding, _ workspace: inout Workspace
+    private func scanPrefixed(
+        _ text: Span<UInt8>, _ range: Range<Int>, _ scan: PreTokenization, _ work: inout EncodingWork
     ) {
+        var scan = scan
+        scan.digits = .together
         guard text[range.lowerBound] != UInt8(ascii: " ") else {
-            appendPiece(text, range, digits: .together, to: &encoding, atLeast: .max, &workspace)
+            _ = scanPiece(text, range, scan, atLeast: .max, &work)
             return
         }
         var prefixed: [UInt8] = []
-        swap(&prefixed, &workspace.prefixed)
+        swap(&prefixed, &work.workspace.prefixed)
         prefixed.removeAll(keepingCapacity: true)
         prefixed.append(UInt8(ascii: " "))
         for index in range { prefixed.append(text[index]) }
-        appendPiece(prefixed.span, 0..<prefixed.count, digits: .together, to: &encoding, atLeast: .max, &workspace)
-        swap(&prefixed, &workspace.prefixed)
+        _ = scanPiece(prefixed.span, 0..<prefixed.count, scan, atLeast: .max, &work)
+        swap(&prefixed, &work.workspace.prefixed)
     }
 
-    private func appendPiece(
-        _ text: Span<UInt8>, _ range: Range<Int>, digits: PreTokenization.Digits? = nil, to encoding: inout Encoding,
-        atLeast tokenCount: Int, _ workspace: inout Workspace
-    ) {
-        var cutting = preTokenization
-        if let digits { cutting.digits = digits }
+    /// Gives the end of what was encoded.
+    private func scanPiece(
+        _ text: Span<UInt8>, _ range: Range<Int>, _ scan: PreTokenization, atLeast tokenCount: Int,
+        _ work: inout EncodingWork
+    ) -> Int {
+        // Without a pattern, and nothing cut off before, it is one pre-token.
+        if !scan.usesPattern, scan.digits == .together {
+            appendWord(text, range, &work)
+            return range.upperBound
+        }
         var start = range.lowerBound
-        while start < range.upperBound, encoding.ids.count < tokenCount {
-            let end = cutting.endOfPreToken(
-                in: text, from: start, to: range.upperBound, classes: &workspace.classes)
-            appendWord(text, start..<end, to: &encoding, &workspace)
+        while start < range.upperBound, work.encoding.ids.count < tokenCount {
+            let end = scan.endOfPreToken(
+                in: text, from: start, to: range.upperBound, classes: &work.workspace.classes)
+            appendWord(text, start..<end, &work)
             start = end
         }
-        encoding.encodedByteCount = start
+        return start
     }
 
     @inline(__always)
-    private func appendWord(
-        _ text: Span<UInt8>, _ word: Range<Int>, to encoding: inout Encoding, _ workspace: inout Workspace
-    ) {
+    private func appendWord(_ text: Span<UInt8>, _ word: Range<Int>, _ work: inout EncodingWork) {
         let key = WordCache.Key(text, word)
-        if let key, workspace.cache.append(key, to: &encoding.ids) { return }
-        appendNewWord(text, word, key, to: &encoding, &workspace)
+        if let key, work.workspace.cache.append(key, to: &work.encoding.ids) { return }
+        appendNewWord(text, word, key, &work)
     }
 
     @inline(never)
     private func appendNewWord(
-        _ text: Span<UInt8>, _ word: Range<Int>, _ key: WordCache.Key?, to encoding: inout Encoding,
-        _ workspace: inout Workspace
+        _ text: Span<UInt8>, _ word: Range<Int>, _ key: WordCache.Key?, _ work: inout EncodingWork
     ) {
-        if ignoresMerges, let id = vocabulary.id(of: ByteLevelAlphabet.encode(word.map { text[$0] })) {
-            encoding.ids.append(id)
-            return
-        }
-        let lostByteCount = encoder.encode(text, word, &workspace.scratch)
-        encoding.ids.append(contentsOf: workspace.scratch.ids)
-        encoding.lostByteCount += lostByteCount
+        let lostByteCount = encoder.encode(text, word, &work.workspace.scratch)
+        work.encoding.ids.append(contentsOf: work.workspace.scratch.ids)
+        work.encoding.lostByteCount += lostByteCount
         // A word that is kept says nothing of lost bytes.
-        if let key, lostByteCount == 0 { workspace.cache.insert(key, workspace.scratch.ids) }
+        if let key, lostByteCount == 0 { work.workspace.cache.insert(key, work.workspace.scratch.ids) }
     }
 }
 
@@ -200,27 +428,42 @@ extension Tokenizer {
     /// The text of `ids`. Where their bytes are not valid UTF-8, because characters are cut, U+FFFD stands for them;
     /// `decodeBytes` gives the bytes as they are.
     ///
-    /// - Throws: `unknownID`.
+    /// - Throws: `unknownID`, `tooMuchWork`.
     public func decode(_ ids: [Int32]) throws(TokenizerError) -> String {
-        String(decoding: try decodeBytes(ids), as: UTF8.self)
+        String(decoding: try bytes(of: ids, repairs: true), as: UTF8.self)
     }
 
     /// The bytes of `ids`.
     ///
-    /// - Throws: `unknownID`.
-    public func decodeBytes(_ ids: [Int32]) throws(TokenizerError) -> [UInt8] {
+    /// - Throws: `unknownID`, `tooMuchWork`.
+    public func decodeBytes(_ ids: [Int32]) throws(TokenizerError) -> [UInt8] { try bytes(of: ids, repairs: false) }
+
+    private func bytes(of ids: [Int32], repairs: Bool) throws(TokenizerError) -> [UInt8] {
+        var parts: [TokenTextDecoder.Part] = []
         var bytes: [UInt8] = []
         for (index, id) in ids.enumerated() {
             guard let token = vocabulary.bytes(of: id) else {
                 throw .unknownID(id: id, index: index, vocabularySize: vocabularySize)
             }
-            bytes.append(contentsOf: token)
+            if decoder == nil {
+                bytes.append(contentsOf: token)
+            } else {
+                parts.append(TokenTextDecoder.Part(bytes: Array(token), isLiteral: literalIDs.contains(id)))
+            }
         }
+        guard let decoder else { return bytes }
+        let workspace = workspaces.take()
+        do throws(RegularExpressionMatch.Failure) {
+            bytes = try decoder.decode(parts, repairs: repairs, workspace.match)
+        } catch {
+            throw .tooMuchWork(path: path, place: "decoding", problem: error.problem)
+        }
+        workspaces.giveBack(workspace)
         return bytes
     }
 
-    /// The bytes that one id stands for, or nil where there is no such id.
-    public func token(_ id: Int32) -> [UInt8]? { vocabulary.bytes(of: id).map { Array($0) } }
+    /// The bytes that one id stands for by itself, or nil where there is no such id.
+    public func token(_ id: Int32) -> [UInt8]? { try? decodeBytes([id]) }
 }
 
 // MARK: - What it is
@@ -229,12 +472,12 @@ extension Tokenizer {
     /// One more than the largest id.
     public var vocabularySize: Int { vocabulary.count }
 
-    /// How texts are cut before they are encoded: `gpt-2`, `smollm`, or a description.
-    public var preTokenizationName: String { preTokenization.name }
+    /// Whether the model was made for texts with something in front, such as the beginning of the sequence.
+    public var addsBeginningOfSequence: Bool { !sequencePrefix.isEmpty }
 
     /// A line for people.
     public var summary: String {
-        var parts = ["byte-level BPE", "\(vocabularySize) ids", "pre-tokenization \(preTokenizationName)"]
+        var parts = [encoder.name, "\(vocabularySize) ids", "pre-tokenization \(preTokenizationName)"]
         if !addedTokens.isEmpty {
             parts.append("\(addedTokens.count) added tokens, \(addedTokens.count { $0.isSpecial }) of them special")
         }

@@ -5,20 +5,26 @@ extension TokenizerDefinition {
     init(_ file: GGUFFile) throws(TokenizerError) {
         let reader = GGUFTokenizerReader(metadata: file.metadata)
         self.init(path: file.file.path)
-        try reader.checkModel()
-        preTokenizers = try reader.preTokenizers()
+        let preTokenization = try reader.preTokenization()
         let types = try reader.tokenTypes()
         tokens = try reader.tokens(types)
-        model = .bytePair(BytePairDefinition(merges: try reader.merges()))
-        decoders = [.byteLevel]
         addedTokens = tokens.filter(\.isLiteral).map { token in
             AddedToken(
                 content: token.text, id: token.id,
                 isSpecial: types[Int(token.id)] != GGUFTokenizerReader.TokenType.userDefined.rawValue)
         }
-        let isAdded: Bool
-        (beginningOfSequence, isAdded) = try reader.beginningOfSequence(vocabularySize: tokens.count)
-        if isAdded, let beginningOfSequence { sequencePrefix = [beginningOfSequence] }
+        normalizers = preTokenization.normalizers
+        preTokenizers = preTokenization.steps
+        preTokenizationName = preTokenization.name
+        decoders = preTokenization.decoders
+        var definition = preTokenization.model
+        definition.merges = try reader.merges()
+        model = .bytePair(definition)
+        beginningOfSequence = try reader.tokenID("bos_token_id", vocabularySize: tokens.count)
+        let addsBeginning = try reader.flag("add_bos_token") ?? preTokenization.addsBeginningOfSequence
+        sequencePrefix = try reader.added(beginningOfSequence, addsBeginning, "bos_token_id", "add_bos_token")
+        let end = try reader.tokenID("eos_token_id", vocabularySize: tokens.count)
+        sequenceSuffix = try reader.added(end, reader.flag("add_eos_token") ?? false, "eos_token_id", "add_eos_token")
     }
 }
 
@@ -32,14 +38,8 @@ private struct GGUFTokenizerReader {
 
     let metadata: GGUFMetadata
 
-    /// The pre-tokenizations by their names in `tokenizer.ggml.pre`.
-    private static let preTokenizations: [(name: String, value: [PreTokenizer])] = [
-        ("gpt-2", [.byteLevel(addsPrefixSpace: false, usesPattern: true)]),
-        ("smollm", [.digits(individually: true), .byteLevel(addsPrefixSpace: false, usesPattern: true)]),
-    ]
-
     /// What other files ask for and is not done here.
-    private static let refusedFlags = ["add_eos_token", "add_sep_token", "add_space_prefix"]
+    private static let refusedFlags = ["add_sep_token", "add_space_prefix"]
 
     private func key(_ name: String) -> String { "tokenizer.ggml.\(name)" }
 
@@ -47,29 +47,27 @@ private struct GGUFTokenizerReader {
         do throws(CheckpointError) { return try body() } catch { throw .checkpoint(error) }
     }
 
-    func checkModel() throws(TokenizerError) {
-        let model = try read { () throws(CheckpointError) in try metadata.string(key("model")) }
-        guard ExactString(model) == ExactString("gpt2") else {
-            throw .unsupported(
-                path: metadata.path, feature: key("model"), found: model.quoted, known: ["\"gpt2\" (byte-level BPE)"])
-        }
-        for flag in Self.refusedFlags {
-            let isSet = try read { () throws(CheckpointError) in try metadata.boolIfPresent(key(flag)) }
-            if isSet == true {
-                throw .unsupported(path: metadata.path, feature: key(flag), found: "true", known: ["false"])
-            }
-        }
-    }
-
     /// llama.cpp takes a file without the key for one of its "default", which is no model's own.
-    func preTokenizers() throws(TokenizerError) -> [PreTokenizer] {
-        let name = try read { () throws(CheckpointError) in try metadata.stringIfPresent(key("pre")) }
-        if let name, let known = Self.preTokenizations.first(where: { ExactString($0.name) == ExactString(name) }) {
-            return known.value
+    func preTokenization() throws(TokenizerError) -> GGUFPreTokenization {
+        let model = try read { () throws(CheckpointError) in try metadata.string(key("model")) }
+        guard ExactString(model) == ExactString("gpt2") || ExactString(model) == ExactString("gemma4") else {
+            throw .unsupported(
+                path: metadata.path, feature: key("model"), found: model.quoted,
+                known: ["\"gpt2\" (byte-level BPE)", "\"gemma4\""])
         }
+        let isGemma = ExactString(model) == ExactString("gemma4")
+        for flag in Self.refusedFlags where try self.flag(flag) == true {
+            throw .unsupported(path: metadata.path, feature: key(flag), found: "true", known: ["false"])
+        }
+        let name = try read { () throws(CheckpointError) in try metadata.stringIfPresent(key("pre")) }
+        if let known = GGUFPreTokenization(named: name ?? (isGemma ? "gemma4" : "")) { return known }
         throw .unsupported(
             path: metadata.path, feature: key("pre"), found: name?.quoted ?? "a file without this key",
-            known: Self.preTokenizations.map(\.name.quoted))
+            known: GGUFPreTokenization.names.map(\.quoted))
+    }
+
+    func flag(_ name: String) throws(TokenizerError) -> Bool? {
+        try read { () throws(CheckpointError) in try metadata.boolIfPresent(key(name)) }
     }
 
     func tokenTypes() throws(TokenizerError) -> [Int] {
@@ -115,16 +113,23 @@ private struct GGUFTokenizerReader {
         return merges
     }
 
-    func beginningOfSequence(vocabularySize: Int) throws(TokenizerError) -> (Int32?, Bool) {
-        let id = try read { () throws(CheckpointError) in try metadata.integerIfPresent(key("bos_token_id")) }
-        let isAdded = try read { () throws(CheckpointError) in try metadata.boolIfPresent(key("add_bos_token")) }
-        if let id, !(0..<vocabularySize).contains(id) {
-            throw malformed(key("bos_token_id"), "\(id) is outside the vocabulary of \(vocabularySize) tokens")
+    func tokenID(_ name: String, vocabularySize: Int) throws(TokenizerError) -> Int32? {
+        guard let id = try read({ () throws(CheckpointError) in try metadata.integerIfPresent(key(name)) }) else {
+            return nil
         }
-        if isAdded == true, id == nil {
-            throw malformed(key("add_bos_token"), "it is true, but there is no bos_token_id")
+        guard (0..<vocabularySize).contains(id) else {
+            throw malformed(key(name), "\(id) is outside the vocabulary of \(vocabularySize) tokens")
         }
-        return (id.map { Int32($0) }, isAdded ?? false)
+        return Int32(id)
+    }
+
+    /// The token, where it is added.
+    func added(
+        _ id: Int32?, _ isAdded: Bool, _ name: String, _ flag: String
+    ) throws(TokenizerError) -> [Int32] {
+        guard isAdded else { return [] }
+        guard let id else { throw malformed(key(flag), "it is true, but there is no \(name)") }
+        return [id]
     }
 
     private func malformed(_ place: String, _ problem: String) -> TokenizerError {

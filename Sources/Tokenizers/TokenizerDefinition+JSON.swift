@@ -30,18 +30,38 @@ extension TokenizerDefinition {
             "decoder",
             "model",
         ])
-        if let normalizer = root.member("normalizer") {
-            throw normalizer.unsupported(try normalizer.type.quoted, known: ["null"])
+        normalizers = try JSONSteps(members: "normalizers").list(root.member("normalizer")) {
+            step throws(TokenizerError) in
+            try Normalizer(step)
         }
-        preTokenizers = try PreTokenizer.list(root.required("pre_tokenizer"))
-        let decoder = try root.required("decoder")
-        guard try decoder.type == "ByteLevel" else {
-            throw decoder.unsupported(try decoder.type.quoted, known: ["ByteLevel"])
+        preTokenizers = try JSONSteps(members: "pretokenizers").list(root.member("pre_tokenizer")) {
+            step throws(TokenizerError) in try PreTokenizer(step)
         }
-        decoders = [.byteLevel]
+        decoders = try JSONSteps(members: "decoders").list(root.required("decoder")) { step throws(TokenizerError) in
+            try TokenDecoder(step)
+        }
         try readModel(root.required("model"))
         if let added = root.member("added_tokens") { try readAddedTokens(added) }
-        if let processor = root.member("post_processor") { try readPostProcessor(processor) }
+        let processors = try JSONSteps(members: "processors").list(root.member("post_processor")) {
+            step throws(TokenizerError) in try SequenceTemplate(step)
+        }
+        try readTemplates(processors.compactMap(\.self), root)
+    }
+
+    /// What is put around a sequence.
+    private mutating func readTemplates(
+        _ templates: [SequenceTemplate], _ root: JSONPlace
+    ) throws(TokenizerError) {
+        guard let template = templates.first else { return }
+        let place = try root.required("post_processor")
+        guard templates.count == 1 else {
+            throw place.unsupported("\(templates.count) steps that add tokens", known: ["one step that adds tokens"])
+        }
+        for id in template.prefix + template.suffix where !tokens.contains(where: { $0.id == id }) {
+            throw place.malformed("the id \(id) is not in the vocabulary")
+        }
+        (sequencePrefix, sequenceSuffix) = (template.prefix, template.suffix)
+        beginningOfSequence = template.prefix.first
     }
 }
 
@@ -60,19 +80,19 @@ extension TokenizerDefinition {
         if let dropout = model.member("dropout"), dropout.value.number != 0 {
             throw dropout.unsupported("random merges", known: ["null", "0"])
         }
-        for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
-            if let affix = model.member(key), try !affix.string.isEmpty {
-                throw affix.unsupported(try affix.string.quoted, known: ["null", "\"\""])
-            }
-        }
-        if try model.bool("byte_fallback") {
-            throw model.unsupported("byte_fallback true", known: ["byte_fallback false"])
-        }
         try readVocabulary(model.required("vocab"))
-        self.model = .bytePair(
-            BytePairDefinition(
-                merges: try Self.merges(model.required("merges")), unknownToken: try model.member("unk_token")?.string,
-                fusesUnknown: try model.bool("fuse_unk"), ignoresMerges: try model.bool("ignore_merges")))
+        var definition = BytePairDefinition(merges: try Self.merges(model.required("merges")))
+        definition.unknownToken = try model.member("unk_token")?.string
+        definition.fusesUnknown = try model.bool("fuse_unk")
+        definition.fallsBackToBytes = try model.bool("byte_fallback")
+        definition.ignoresMerges = try model.bool("ignore_merges")
+        definition.continuingPrefix = try model.affix("continuing_subword_prefix")
+        definition.endSuffix = try model.affix("end_of_word_suffix")
+        let hasAffixes = definition.continuingPrefix + definition.endSuffix != ""
+        if hasAffixes, definition.fallsBackToBytes {
+            throw model.unsupported("byte_fallback with a prefix or suffix", known: ["one of them"])
+        }
+        self.model = .bytePair(definition)
     }
 
     private mutating func readVocabulary(_ vocabulary: JSONPlace) throws(TokenizerError) {
@@ -160,76 +180,15 @@ extension AddedToken {
     }
 }
 
-// MARK: - Pre-tokenization
-
-extension PreTokenizer {
-    /// ByteLevel, alone or after Digits.
-    fileprivate static func list(_ place: JSONPlace) throws(TokenizerError) -> [PreTokenizer] {
-        guard try place.type == "Sequence" else { return [try PreTokenizer(place)] }
-        try place.refuseMembers(except: ["type", "pretokenizers"])
-        var steps: [PreTokenizer] = []
-        for step in try place.required("pretokenizers").elements { steps.append(try PreTokenizer(step)) }
-        return steps
-    }
-
-    private init(_ place: JSONPlace) throws(TokenizerError) {
-        switch try place.type {
-        case "ByteLevel":
-            // trim_offsets concerns offsets only.
-            try place.refuseMembers(except: ["type", "add_prefix_space", "trim_offsets", "use_regex"])
-            self = .byteLevel(
-                addsPrefixSpace: try place.bool("add_prefix_space", absent: true),
-                usesPattern: try place.bool("use_regex", absent: true))
-        case "Digits":
-            try place.refuseMembers(except: ["type", "individual_digits"])
-            self = .digits(individually: try place.bool("individual_digits"))
-        default:
-            throw place.unsupported(try place.type.quoted, known: ["ByteLevel", "Digits before ByteLevel"])
+extension JSONPlace {
+    /// What is put to the texts of symbols: "##", or "" where there is nothing.
+    fileprivate func affix(_ key: String) throws(TokenizerError) -> String {
+        guard let member = member(key) else { return "" }
+        let text = try member.string
+        // The reference library cuts it off by its characters, as if they were bytes.
+        guard text.utf8.count <= 64, text.utf8.allSatisfy({ $0 < 0x80 }) else {
+            throw member.unsupported(text.quoted, known: ["up to 64 ASCII characters"])
         }
-    }
-}
-
-// MARK: - Post-processing
-
-extension TokenizerDefinition {
-    /// A template that puts one token, the beginning of the sequence, in front; ByteLevel concerns offsets only.
-    private mutating func readPostProcessor(_ place: JSONPlace, depth: Int = 1) throws(TokenizerError) {
-        switch try place.type {
-        case "ByteLevel": return
-        case "TemplateProcessing": try readTemplate(place)
-        case "Sequence":
-            guard depth <= Self.sequenceDepthLimit else {
-                throw place.unsupported(
-                    "more than \(Self.sequenceDepthLimit) sequences inside each other", known: ["a sequence of steps"])
-            }
-            for step in try place.required("processors").elements { try readPostProcessor(step, depth: depth + 1) }
-        default:
-            throw place.unsupported(try place.type.quoted, known: ["ByteLevel", "TemplateProcessing", "Sequence"])
-        }
-    }
-
-    /// Real files have one; the place of a step in a message has a part for each.
-    private static let sequenceDepthLimit = 8
-
-    private mutating func readTemplate(_ place: JSONPlace) throws(TokenizerError) {
-        let template = try place.required("single")
-        let steps = try template.elements
-        let known = ["the sequence", "one token and the sequence"]
-        guard let last = steps.last, last.member("Sequence") != nil, steps.count <= 2 else {
-            throw template.unsupported("a template of \(steps.count) other parts", known: known)
-        }
-        guard steps.count == 2 else { return }
-        guard sequencePrefix.isEmpty, let special = steps[0].member("SpecialToken") else {
-            throw template.unsupported("another template", known: known)
-        }
-        let name = try special.required("id").string
-        let ids = try place.required("special_tokens").required(name).required("ids").elements
-        guard ids.count == 1 else { throw template.unsupported("\(ids.count) tokens in front", known: known) }
-        let id = try ids[0].id
-        guard tokens.contains(where: { $0.id == id }) else {
-            throw ids[0].malformed("the id \(id) is not in the vocabulary")
-        }
-        beginningOfSequence = id
-        sequencePrefix = [id]
+        return text
     }
 }

@@ -27,6 +27,8 @@ struct TokenizerDefinition {
     var addedTokens: [AddedToken] = []
     var normalizers: [Normalizer] = []
     var preTokenizers: [PreTokenizer] = []
+    /// What the file calls the pre-tokenizers, if it does.
+    var preTokenizationName: String?
     var model = Model.bytePair(BytePairDefinition())
     var decoders: [TokenDecoder] = []
     /// The token of this role, whether it is added or not.
@@ -49,6 +51,12 @@ struct BytePairDefinition {
     var fusesUnknown = false
     /// Whether a character that has no token becomes the tokens `<0x00>` to `<0xFF>` of its bytes, where they all are there.
     var fallsBackToBytes = false
+    /// What the symbols of a pre-token but the first one start with in the vocabulary.
+    var continuingPrefix = ""
+    /// What the last symbol of a pre-token ends with in the vocabulary.
+    var endSuffix = ""
     /// Whether a pre-token that is in the vocabulary is taken whole, whatever the merges make of it.
     var ignoresMerges = false
+    /// The same for pre-tokens of line feeds alone.
+    var takesLineFeedsWhole = false
 }

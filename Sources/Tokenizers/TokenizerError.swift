@@ -11,6 +11,8 @@ public enum TokenizerError: Error, Equatable {
     case unsupported(path: String, feature: String, found: String, known: [String])
     /// The tokenizer's file contradicts itself or its format.
     case malformed(path: String, place: String, problem: String)
+    /// A pattern of the tokenizer took too long, or its steps make too much, of a text.
+    case tooMuchWork(path: String, place: String, problem: String)
     /// A token id that the vocabulary does not have; `index` is its place among the ids to be decoded.
     case unknownID(id: Int32, index: Int, vocabularySize: Int)
     /// `byteOffset` is that of the first byte that is not part of a character.
@@ -40,6 +42,9 @@ extension TokenizerError: CustomStringConvertible {
                 + "model's own library and give them instead of a text."
         case .malformed(let path, let place, let problem):
             "\(path): \(place): \(problem). Download or convert the tokenizer again."
+        case .tooMuchWork(let path, let place, let problem):
+            "\(path): \(place): \(problem). If the tokenizer is what it should be, make the ids with the model's own library "
+                + "and give them instead of a text."
         case .unknownID(let id, let index, let vocabularySize):
             "token id \(id) at index \(index) is not in the vocabulary of \(vocabularySize) ids. Check that the ids were "
                 + "made for this model."

@@ -13,8 +13,16 @@ struct Vocabulary: Sendable {
     /// Ids that no token has.
     private let isAbsent: [Bool]
 
+    /// What the texts of tokens that are not literal stand for.
+    enum Spelling {
+        /// Bytes, in the byte-level alphabet.
+        case byteLevel
+        /// Themselves.
+        case text
+    }
+
     /// - Throws: `malformed` naming the token, for ids or texts that two tokens have, and ids that cannot be.
-    init(_ tokens: [TokenizerDefinition.Token], path: String) throws(TokenizerError) {
+    init(_ tokens: [TokenizerDefinition.Token], _ spelling: Spelling, path: String) throws(TokenizerError) {
         let indices = try Self.indices(tokens, path)
         var ids: [ExactString: Int32] = [:]
         ids.reserveCapacity(tokens.count)
@@ -29,7 +37,7 @@ struct Vocabulary: Sendable {
         starts.reserveCapacity(count + 1)
         for index in indices {
             starts.append(bytes.count)
-            if let index { bytes.append(contentsOf: Self.bytes(of: tokens[index])) }
+            if let index { bytes.append(contentsOf: Self.bytes(of: tokens[index], spelling)) }
         }
         starts.append(bytes.count)
     }
@@ -63,8 +71,9 @@ struct Vocabulary: Sendable {
     }
 
     /// A text that is not of the byte-level alphabet can only stand for itself.
-    private static func bytes(of token: TokenizerDefinition.Token) -> [UInt8] {
-        (token.isLiteral ? nil : ByteLevelAlphabet.decode(token.text)) ?? Array(token.text.utf8)
+    private static func bytes(of token: TokenizerDefinition.Token, _ spelling: Spelling) -> [UInt8] {
+        let isSpelled = spelling == .byteLevel && !token.isLiteral
+        return (isSpelled ? ByteLevelAlphabet.decode(token.text) : nil) ?? Array(token.text.utf8)
     }
 
     /// The id of a token of the model by its text in the file.

@@ -51,7 +51,7 @@ struct Tokenize: ParsableCommand {
                     print(JSON.string(text).serialized(indented: false))
                 } else {
                     guard let text = json.string else { throw InputError(description: "\(place): not a JSON string") }
-                    let ids = tokenizer.encode(text, specialTokens: specialTokens == .parse ? .parse : .asText)
+                    let ids = try tokenizer.encode(text, specialTokens: specialTokens == .parse ? .parse : .asText)
                     print("[" + (beginning + ids).map(String.init).joined(separator: ",") + "]")
                 }
             }

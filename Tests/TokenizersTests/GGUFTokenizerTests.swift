@@ -29,7 +29,7 @@ import Testing
     @Test func idsAreThoseOfTheSameTokenizerJSON() throws {
         let tokenizer = try tokenizer(builder())
         for example in try Fixtures.cases("holes") {
-            #expect(tokenizer.encode(example.text) == example.ids, "\(example.text.debugDescription)")
+            #expect(try tokenizer.encode(example.text) == example.ids, "\(example.text.debugDescription)")
         }
         #expect(tokenizer.preTokenizationName == "smollm")
         #expect(tokenizer.beginningOfSequence == nil)
@@ -39,8 +39,8 @@ import Testing
     @Test func controlTokensAreTextWhereTheCallerSaysSo() throws {
         let tokenizer = try tokenizer(builder())
         let user = Int32(tokenizer.vocabularySize - 1)
-        #expect(tokenizer.encode("<|a b|><user>") == [user - 1, user])
-        let plain = tokenizer.encode("<|a b|><user>", specialTokens: .asText)
+        #expect(try tokenizer.encode("<|a b|><user>") == [user - 1, user])
+        let plain = try tokenizer.encode("<|a b|><user>", specialTokens: .asText)
         #expect(plain.last == user)
         #expect(!plain.contains(user - 1))
         #expect(try tokenizer.decode(plain) == "<|a b|><user>")
@@ -60,17 +60,17 @@ import Testing
         let tokenizer = try tokenizer(builder)
         #expect(tokenizer.beginningOfSequence == 7)
         #expect(tokenizer.addsBeginningOfSequence)
-        #expect(tokenizer.encode("a").count == 1)
+        #expect(try tokenizer.encode("a").count == 1)
     }
 
     @Test func whatIsNotKnownIsRefusedByName() throws {
-        for pre in ["default", "llama-bpe", "gpt\u{2}-2", nil] {
+        for pre in ["default", "mystery", "gpt\u{2}-2", nil] {
             let error = #expect(throws: TokenizerError.self) { try tokenizer(builder(pre: pre)) }
             let message = error?.description ?? ""
             #expect(message.contains("tokenizer.ggml.pre"))
-            #expect(message.contains("known: \"gpt-2\", \"smollm\""))
+            #expect(message.contains("known: \"gpt-2\", \"phi-2\""))
         }
-        for flag in ["add_eos_token", "add_sep_token", "add_space_prefix"] {
+        for flag in ["add_sep_token", "add_space_prefix"] {
             var builder = try builder()
             builder.add(flag, true)
             let error = #expect(throws: TokenizerError.self) { try tokenizer(builder) }

@@ -9,7 +9,7 @@ import Testing
         let cases = try Fixtures.cases(name)
         #expect(cases.count > 300)
         for example in cases {
-            let ids = tokenizer.encode(example.text)
+            let ids = try tokenizer.encode(example.text)
             #expect(ids == example.ids, "\(name): \(example.text.debugDescription)")
         }
     }
@@ -19,7 +19,7 @@ import Testing
     @Test(arguments: Fixtures.names) func specialTokensCanBeText(name: String) throws {
         let tokenizer = try Fixtures.tokenizer(name)
         for example in try Fixtures.cases(name) {
-            let ids = tokenizer.encode(example.text, specialTokens: .asText)
+            let ids = try tokenizer.encode(example.text, specialTokens: .asText)
             #expect(ids == example.plainIDs, "\(name): \(example.text.debugDescription)")
         }
     }
@@ -30,7 +30,7 @@ import Testing
         json = json.setting("added_tokens", .array([]))
         let tokenizer = try Fixtures.tokenizer(json)
         for text in try Fixtures.texts() {
-            let ids = tokenizer.encode(text)
+            let ids = try tokenizer.encode(text)
             #expect(try tokenizer.decodeBytes(ids) == Array(text.utf8))
             #expect(try tokenizer.decode(ids).utf8.elementsEqual(text.utf8))
         }
@@ -40,14 +40,14 @@ import Testing
         for name in Fixtures.names {
             let tokenizer = try Fixtures.tokenizer(name)
             let text = try Fixtures.texts().joined()
-            let ids = tokenizer.encode(text)
+            let ids = try tokenizer.encode(text)
             for count in [0, 1, 2, 10, 100, 1000, ids.count, ids.count + 1] {
-                let start = tokenizer.encode(text, atLeast: count)
+                let start = try tokenizer.encode(text, atLeast: count)
                 #expect(start.ids.count >= min(count, ids.count))
                 #expect(start.ids.elementsEqual(ids.prefix(start.ids.count)))
                 #expect(start.encodedByteCount <= text.utf8.count)
             }
-            #expect(tokenizer.encode(text, atLeast: .max).encodedByteCount == text.utf8.count)
+            #expect(try tokenizer.encode(text, atLeast: .max).encodedByteCount == text.utf8.count)
         }
     }
 
@@ -56,7 +56,7 @@ import Testing
         let cases = try Fixtures.cases("pattern")
         await withTaskGroup(of: Bool.self) { group in
             for _ in 0..<8 {
-                group.addTask { cases.allSatisfy { tokenizer.encode($0.text) == $0.ids } }
+                group.addTask { cases.allSatisfy { (try? tokenizer.encode($0.text)) == $0.ids } }
             }
             for await isRight in group { #expect(isRight) }
         }
@@ -74,19 +74,23 @@ import Testing
     /// The heap for long words against the scan for short ones: both in turn on the same words.
     @Test func longWordsAreMergedAsShortOnesAre() throws {
         let tokenizer = try Fixtures.tokenizer("pattern")
+        guard case .bytePair(let encoder) = tokenizer.encoder, case .bytes(let byteIDs) = encoder.symbols else {
+            Issue.record("not byte-level BPE")
+            return
+        }
         var list = MergeList()
         for text in ["transformers", "layer", "aaaa", "measured", "it", "überrasch", "interlayering"] {
-            var ids = text.utf8.map { tokenizer.encoder.byteIDs[Int($0)] }
-            list.merge(&ids, tokenizer.encoder.merges)
-            #expect(ids == tokenizer.encode(text))
+            var ids = text.utf8.map { byteIDs[Int($0)] }
+            list.merge(&ids, encoder.merges)
+            #expect(try ids == tokenizer.encode(text))
         }
     }
 
     @Test func bytesWithoutATokenAreCounted() throws {
         let holes = try Fixtures.tokenizer("holes")
         #expect(holes.missingBytes == [0x06, 0x1D, 0xF0])
-        #expect(holes.encode("!\u{06}!\u{1D}", atLeast: .max).lostByteCount == 2)
-        #expect(holes.encode("!!", atLeast: .max).lostByteCount == 0)
+        #expect(try holes.encode("!\u{06}!\u{1D}", atLeast: .max).lostByteCount == 2)
+        #expect(try holes.encode("!!", atLeast: .max).lostByteCount == 0)
         #expect(try Fixtures.tokenizer("pattern").missingBytes.isEmpty)
     }
 

@@ -1,0 +1,8 @@
+// PCRE2 for text in UTF-8.
+#ifndef STRAIGHTEDGE_REGULAR_EXPRESSIONS_H
+#define STRAIGHTEDGE_REGULAR_EXPRESSIONS_H
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#endif
