@@ -1,17 +1,7 @@
 /// The symbols of a long pre-token as a linked list with a heap of the merges to come: n symbols take O(n log n), where
 /// looking for the next merge each time would take O(n²).
 struct MergeList {
-    /// A merge of the symbol at `place` with its right neighbour, by rank, then from the left.
-    private struct Candidate: Comparable {
-        var rank: UInt32
-        var place: Int
-
-        static func < (left: Candidate, right: Candidate) -> Bool {
-            left.rank != right.rank ? left.rank < right.rank : left.place < right.place
-        }
-    }
-
-    private var heap: [Candidate] = []
+    private var queue = MergeQueue()
     private var previous: [Int] = []
     private var next: [Int] = []
     /// The merge of each symbol with its right neighbour; `.none` also for a symbol that is gone.
@@ -23,10 +13,12 @@ struct MergeList {
         previous = Array(-1..<count - 1)
         next = Array(1...count)
         merges = (0..<count).map { $0 + 1 < count ? table[ids[$0], ids[$0 + 1]] : .none }
-        heap = merges.indices.compactMap { merges[$0] == .none ? nil : Candidate(rank: merges[$0].rank, place: $0) }
-        heap.sort()  // A sorted array is a heap.
+        queue.removeAll()
+        for place in merges.indices where merges[place] != .none {
+            queue.push(MergeQueue.Candidate(rank: merges[place].rank, place: place))
+        }
 
-        while let candidate = popFirst() {
+        while let candidate = queue.popFirst() {
             let place = candidate.place
             // A candidate whose symbol was merged otherwise meanwhile. Ranks name pairs, so an equal one is the same.
             guard merges[place] != .none, merges[place].rank == candidate.rank else { continue }
@@ -44,7 +36,7 @@ struct MergeList {
     /// The symbol at `place`, or its right neighbour, is new.
     private mutating func look(at place: Int, _ ids: [Int32], _ table: MergeTable) {
         merges[place] = next[place] < ids.count ? table[ids[place], ids[next[place]]] : .none
-        if merges[place] != .none { push(Candidate(rank: merges[place].rank, place: place)) }
+        if merges[place] != .none { queue.push(MergeQueue.Candidate(rank: merges[place].rank, place: place)) }
     }
 
     private func compact(_ ids: inout [Int32]) {
@@ -55,35 +47,5 @@ struct MergeList {
             place = next[place]
         }
         ids.removeLast(ids.count - count)
-    }
-}
-
-// MARK: - The heap
-
-extension MergeList {
-    private mutating func push(_ candidate: Candidate) {
-        heap.append(candidate)
-        var child = heap.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard candidate < heap[parent] else { break }
-            heap.swapAt(child, parent)
-            child = parent
-        }
-    }
-
-    private mutating func popFirst() -> Candidate? {
-        guard let first = heap.first, let last = heap.popLast() else { return nil }
-        guard !heap.isEmpty else { return first }
-        heap[0] = last
-        var parent = 0
-        while 2 * parent + 1 < heap.count {
-            var child = 2 * parent + 1
-            if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
-            guard heap[child] < heap[parent] else { break }
-            heap.swapAt(parent, child)
-            parent = child
-        }
-        return first
     }
 }

@@ -48,7 +48,7 @@ struct WordCache {
         return true
     }
 
-    mutating func insert(_ key: Key, _ ids: [Int32]) {
+    mutating func insert(_ key: Key, _ ids: some Collection<Int32>) {
         if tokens.count + ids.count > Self.tokenLimit {
             tokens.removeAll(keepingCapacity: true)
             slots = [Slot](repeating: Slot(), count: Self.slotCount)
