@@ -145,7 +145,7 @@ import Testing
     }
 
     @Test func norms() throws {
-        let x = try tensor([3, 6])
+        let (x, vector) = (try tensor([3, 6]), try tensor([6]))
         func normalize(
             _ x: Tensor, weight: Tensor, bias: Tensor? = nil, groupWidth: Int? = nil, accumulates: Bool = false,
             into result: Tensor

@@ -35,6 +35,16 @@ struct FamilyTests {
         }
     }
 
+    @Test(
+        "the same as a PyTorch archive, to the bit",
+        arguments: FamilyFixture.all.filter { $0.name.hasSuffix("-bin") })
+    func archives(fixture: FamilyFixture) throws {
+        let twin = try FamilyFixture.named(String(fixture.name.dropLast("-bin".count)))
+        let device = Device.host()
+        let (got, want) = (try fixture.logits(fixture.model(), device), try twin.logits(twin.model(), device))
+        #expect(!got.isEmpty && got == want)
+    }
+
     @Test("parameters are counted once each", arguments: FamilyFixture.all)
     func parameterCount(fixture: FamilyFixture) throws {
         let model = try fixture.model()
@@ -67,11 +77,25 @@ struct FamilyFixture: Sendable, CustomTestStringConvertible {
 
     func model() throws -> DecoderModel { try DecoderModel(Checkpoint.open(path)) }
 
+    func logits(_ model: DecoderModel, _ device: Device) throws -> [Float] {
+        let (ids, layout) = try expectations().batch()
+        let forward = try Forward(model: model, device: device, layout: layout)
+        var stream = try forward.embed(ids)
+        for layer in 0..<forward.plan.layerCount { stream = try forward.apply(layer, to: stream) }
+        let normed = try forward.finalNorm(stream, into: stream)
+        let logits = try forward.logits(of: normed, rows: 0..<layout.tokenCount, head: forward.outputHead())
+        return try device.floats(of: logits)
+    }
+
+    private func expectations() throws -> Expectations {
+        Expectations(file: try SafetensorsFile(Fixture.path("families/\(expected)")))
+    }
+
     /// How far the stream of each layer, the final norm and the logits are from what they should be.
     func differences(
         _ model: DecoderModel, _ device: Device, _ computeType: ComputeType = .f32
     ) throws -> [(name: String, difference: Double)] {
-        let expected = Expectations(file: try SafetensorsFile(Fixture.path("families/\(expected)")))
+        let expected = try expectations()
         let (ids, layout) = try expected.batch()
         let forward = try Forward(
             model: model, device: device, layout: layout, slabTokenCount: 16, computeType: computeType)
