@@ -74,7 +74,7 @@ let package = Package(
         tests(of: "Compute", "Conformance", "Tensors", "TestSupport"),
         tests(of: "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
         tests(of: "Checkpoints", "Tensors", "TestSupport", fixtures: true),
-        tests(of: "Tokenizers", "Checkpoints", fixtures: true),
+        tests(of: "Tokenizers", "Checkpoints", "TestSupport", fixtures: true),
         tests(of: "Transformers", "Checkpoints", "Compute", "Tensors", "TestSupport", fixtures: true),
         tests(
             of: "Linearity", "Transformers", "LinearAlgebra", "Checkpoints", "Compute", "Tensors", "TestSupport",

@@ -11,6 +11,7 @@ public struct HuggingFaceFolder: Sendable {
     public let weightFormat: WeightFormat
     /// The files of weights, in name order.
     public let weightFiles: [MappedFile]
+    private let fileNames: Set<String>
     let configFile: MappedFile
     let directory: TensorDirectory
 
@@ -43,8 +44,12 @@ public struct HuggingFaceFolder: Sendable {
         tokenizerPath = names.contains("tokenizer.json") ? "\(path)/tokenizer.json" : nil
         tokenizerConfig =
             names.contains("tokenizer_config.json") ? try JSON.read("\(path)/tokenizer_config.json") : nil
+        fileNames = names
         self.path = path
     }
+
+    /// The path of a file of the folder, or nil where it has none of this name.
+    public func path(of name: String) -> String? { fileNames.contains(name) ? "\(path)/\(name)" : nil }
 
     private static func weights(
         _ path: String, _ names: Set<String>

@@ -4,7 +4,7 @@
 /// byte. The trie is a double array of Darts-clone: a unit has its label in bits 0 to 7, whether it ends a key in bit 8,
 /// and the offset of its children in bits 10 to 30, shifted by 8 where bit 9 is set; a unit with bit 31 holds a value,
 /// here the place of a replacement.
-struct CharacterMap: Sendable {
+struct CharacterMap: Equatable, Sendable {
     private let units: [UInt32]
     /// The replacements, valid UTF-8.
     let replacements: [UInt8]

@@ -1,6 +1,7 @@
 extension Normalizer {
     private static let known = [
         "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents", "Replace", "Prepend", "ByteLevel",
+        "Precompiled",
         "Sequence",
     ]
 
@@ -32,6 +33,9 @@ extension Normalizer {
         case "ByteLevel":
             try place.refuseMembers(except: ["type"])
             self = .byteLevel
+        case "Precompiled":
+            try place.refuseMembers(except: ["type", "precompiled_charsmap"])
+            self = .precompiled(try place.required("precompiled_charsmap").characterMap)
         default: throw place.unsupported(type.quoted, known: Self.known)
         }
     }
@@ -61,6 +65,14 @@ extension JSONPlace {
                 throw malformed("it has \(text.utf8.count) bytes; expected at most \(Self.byteCountLimit)")
             }
             return text
+        }
+    }
+
+    /// A map of characters in base 64.
+    fileprivate var characterMap: CharacterMap {
+        get throws(TokenizerError) {
+            guard let bytes = Base64.decode(try string) else { throw malformed("it is not base 64") }
+            do throws(CharacterMap.Failure) { return try CharacterMap(bytes) } catch { throw malformed(error.problem) }
         }
     }
 

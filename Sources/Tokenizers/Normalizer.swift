@@ -13,6 +13,8 @@ enum Normalizer: Equatable, Sendable {
     case prepend(String)
     /// Each byte becomes its character of the byte-level alphabet.
     case byteLevel
+    /// What SentencePiece's map of characters makes of graphemes, or of their characters.
+    case precompiled(CharacterMap)
 }
 
 /// Unicode's normalization forms (Unicode Standard Annex 15).

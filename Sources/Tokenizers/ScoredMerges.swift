@@ -3,7 +3,8 @@
 /// Symbols are numbers: a piece's id; then those of characters that are no piece by themselves and part of one; -1 for
 /// any other character; and below that the user-defined pieces, which do not merge.
 struct ScoredMerges: Sendable {
-    private var characters = CharacterTable()
+    private var characters = ScalarTable<Int32>(absent: absent)
+    private static let absent: Int32 = -1
     private var table = MergeTable(capacity: 0)
     private let pieceCount: Int32
     /// By id; empty where there are none that a text can become.
@@ -51,12 +52,12 @@ extension ScoredMerges {
     private mutating func addCharacters(_ pieces: [SentencePieceModel.Piece], _ ids: [Int]) {
         for id in ids {
             let scalars = pieces[id].text.unicodeScalars
-            if let only = scalars.first, scalars.count == 1 { characters.insert(only, Int32(id)) }
+            if let only = scalars.first, scalars.count == 1 { characters[only] = Int32(id) }
         }
         var next = pieceCount
         for id in ids where pieces[id].text.unicodeScalars.count > 1 {
-            for scalar in pieces[id].text.unicodeScalars where characters[Int(scalar.value)] == CharacterTable.absent {
-                characters.insert(scalar, next)
+            for scalar in pieces[id].text.unicodeScalars where characters[scalar] == Self.absent {
+                characters[scalar] = next
                 next += 1
             }
         }
@@ -124,31 +125,5 @@ extension ScoredMerges {
         guard !UTF8.isContinuation(text[start]) else { return nil }
         let (symbol, byteCount) = symbol(at: start, of: text.span)
         return start + byteCount == text.count ? symbol : nil
-    }
-}
-
-/// A number for each character: pages of 256, of which only those are there that have one.
-private struct CharacterTable: Sendable {
-    static let absent: Int32 = -1
-
-    private var numbers = [Int32](repeating: absent, count: 256)
-    /// Where each page starts in `numbers`. Page 0 is always there, so that a byte of ASCII stands at its own index.
-    private var starts = [Int32](repeating: absent, count: 0x11_0000 >> 8)
-
-    init() { starts[0] = 0 }
-
-    @inline(__always)
-    subscript(value: Int) -> Int32 {
-        let start = starts[value >> 8]
-        return start < 0 ? Self.absent : numbers[Int(start) + value & 0xFF]
-    }
-
-    mutating func insert(_ scalar: Unicode.Scalar, _ number: Int32) {
-        let page = Int(scalar.value >> 8)
-        if starts[page] < 0 {
-            starts[page] = Int32(numbers.count)
-            numbers.append(contentsOf: repeatElement(Self.absent, count: 256))
-        }
-        numbers[Int(starts[page]) + Int(scalar.value & 0xFF)] = number
     }
 }

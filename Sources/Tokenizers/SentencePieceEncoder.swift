@@ -11,6 +11,14 @@ struct SentencePieceEncoder: Sendable {
     private let normalizer: SentencePieceNormalizer
     private let method: Method
 
+    /// For people.
+    var name: String {
+        switch method {
+        case .bytePair: "SentencePiece BPE"
+        case .unigram: "SentencePiece unigram"
+        }
+    }
+
     /// Room for the work, to be used again.
     struct Scratch {
         fileprivate var word: [UInt8] = []
@@ -41,11 +49,13 @@ struct SentencePieceEncoder: Sendable {
     }
 
     /// Appends the ids of `range` of `text`, valid UTF-8, up to the end of the first word by which there are `tokenCount`.
+    ///
+    /// - Parameter startsText: whether nothing stands in front of the range, not even an added token.
     func append(
-        _ text: Span<UInt8>, _ range: Range<Int>, to encoding: inout Tokenizer.Encoding, atLeast tokenCount: Int,
-        _ scratch: inout Scratch, _ cache: inout WordCache
+        _ text: Span<UInt8>, _ range: Range<Int>, startsText: Bool, to encoding: inout Tokenizer.Encoding,
+        atLeast tokenCount: Int, _ scratch: inout Scratch, _ cache: inout WordCache
     ) {
-        var progress = SentencePieceNormalizer.Progress(range)
+        var progress = SentencePieceNormalizer.Progress(range, startsText: startsText)
         var context = UnigramEncoder.Context()
         scratch.pairs.followsUnknown = false
         var word: [UInt8] = []
@@ -131,7 +141,7 @@ extension SentencePieceModel {
         if let missing = byteIDs.firstIndex(of: PieceTrie.absent) {
             throw .malformed(
                 path: path, place: "the pieces",
-                problem: "byte_fallback is true, but there is no \(Piece.text(of: UInt8(missing)))")
+                problem: "byte_fallback is true, but there is no \(SymbolTable.name(of: UInt8(missing)))")
         }
         return byteIDs
     }

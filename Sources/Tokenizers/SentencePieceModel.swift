@@ -26,15 +26,8 @@ struct SentencePieceModel {
         var byte: UInt8? {
             let bytes = Array(text.utf8)
             guard bytes.count == 6, text.hasPrefix("<0x"), text.hasSuffix(">") else { return nil }
-            guard let byte = UInt8(text.dropFirst(3).dropLast(), radix: 16), text == Self.text(of: byte) else {
-                return nil
-            }
-            return byte
-        }
-
-        static func text(of byte: UInt8) -> String {
-            let digits = String(byte, radix: 16, uppercase: true)
-            return "<0x\(digits.count == 1 ? "0" : "")\(digits)>"
+            guard let byte = UInt8(text.dropFirst(3).dropLast(), radix: 16) else { return nil }
+            return SymbolTable.name(of: byte) == text ? byte : nil
         }
     }
 
@@ -60,8 +53,8 @@ struct SentencePieceModel {
     var normalization = SentencePieceNormalization()
     /// Whether a character that is not in the vocabulary becomes the pieces of its bytes.
     var fallsBackToBytes = false
-    /// What the unknown piece is in a text that is put together again.
-    var unknownSurface = " \u{2047} "
+    /// What the unknown piece is in a text that is put together again; its own text where there is none.
+    var unknownSurface: String? = " \u{2047} "
     var arithmetic = Arithmetic.sentencePiece
     /// Whether user-defined pieces are found in the text that is to be cut; else they are added tokens.
     var findsUserDefined = true
@@ -73,6 +66,8 @@ struct SentencePieceNormalization {
     var characterMap: [UInt8] = []
     /// A space in front of the text, or at its end.
     var addsDummyPrefix = true
+    /// Whether that is put in front of a whole text only, and not of what follows an added token.
+    var prefixesFirstOnly = false
     /// Spaces at the ends are taken off, and runs of them become one.
     var removesExtraWhitespace = true
     /// Spaces become U+2581.

@@ -38,8 +38,13 @@ struct SentencePieceNormalizer: Sendable {
         fileprivate let end: Int
         fileprivate var followsSpace = false
         fileprivate var hasBegun = false
+        fileprivate let startsText: Bool
 
-        init(_ range: Range<Int>) { (position, end) = (range.lowerBound, range.upperBound) }
+        /// - Parameter startsText: whether nothing stands in front of the range, not even an added token.
+        init(_ range: Range<Int>, startsText: Bool) {
+            (position, end) = (range.lowerBound, range.upperBound)
+            self.startsText = startsText
+        }
     }
 
     /// Appends the next word of `text` to `output`, which is empty: up to a place that no piece of the vocabulary reaches
@@ -77,7 +82,8 @@ struct SentencePieceNormalizer: Sendable {
             progress.position += chunk.byteCount
         }
         guard progress.position < progress.end else { return false }
-        if rules.addsDummyPrefix, !rules.treatsWhitespaceAsSuffix { output.append(contentsOf: space) }
+        let isPrefixed = rules.addsDummyPrefix && (progress.startsText || !rules.prefixesFirstOnly)
+        if isPrefixed, !rules.treatsWhitespaceAsSuffix { output.append(contentsOf: space) }
         return true
     }
 

@@ -8,6 +8,7 @@ struct TextNormalizer: Sendable {
         case replace(TextMatcher, with: [UInt8])
         case prepend([UInt8])
         case byteLevel
+        case precompiled(CharacterMap)
     }
 
     private var steps: [Step] = []
@@ -28,6 +29,7 @@ struct TextNormalizer: Sendable {
         case .replace(let pattern, let content): .replace(try TextMatcher(pattern), with: Array(content.utf8))
         case .prepend(let text): .prepend(Array(text.utf8))
         case .byteLevel: .byteLevel
+        case .precompiled(let map): .precompiled(map)
         }
     }
 
@@ -47,6 +49,7 @@ struct TextNormalizer: Sendable {
                 lostStart = try Self.replace(&text, matcher, content, room, limit) || lostStart
             case .prepend(let start): if !text.isEmpty { text.insert(contentsOf: start, at: 0) }
             case .byteLevel: ByteLevelAlphabet.spell(&text)
+            case .precompiled(let map): text = map.normalizeGraphemes(text)
             }
             try limit.check(text.count)
         }

@@ -12,4 +12,6 @@ enum TokenDecoder: Equatable, Sendable {
     /// Takes up to so many of a character off the start and the end of each text.
     case strip(Unicode.Scalar, start: Int, end: Int)
     case replace(TextPattern, with: String)
+    /// SentencePiece's pieces become one text.
+    case sentencePiece(LeadingSpaces)
 }

@@ -14,6 +14,7 @@ struct TokenTextDecoder: Sendable {
         case fuse
         case strip(Unicode.Scalar, start: Int, end: Int)
         case replace(TextMatcher, with: [UInt8])
+        case sentencePiece(LeadingSpaces)
     }
 
     private var steps: [Step] = []
@@ -29,6 +30,7 @@ struct TokenTextDecoder: Sendable {
                 case .fuse: .fuse
                 case .strip(let scalar, let start, let end): .strip(scalar, start: start, end: end)
                 case .replace(let pattern, let content): .replace(try TextMatcher(pattern), with: Array(content.utf8))
+                case .sentencePiece(let spaces): .sentencePiece(spaces)
                 }
             steps.append(step)
         }
@@ -49,6 +51,10 @@ struct TokenTextDecoder: Sendable {
             case .byteFallback: parts = Self.unitingBytes(parts, repairs: repairs)
             case .metaspace(let replacement, let scheme): Self.respace(&parts, replacement, scheme)
             case .fuse: parts = [Part(bytes: parts.flatMap(\.bytes))]
+            case .sentencePiece(let spaces):
+                var decoder = SentencePieceDecoder(spaces, repairs: repairs)
+                for part in parts { decoder.append(part.bytes, isLiteral: part.isLiteral) }
+                parts = [Part(bytes: decoder.finish())]
             case .strip(let scalar, let start, let end):
                 let content = Array(String(scalar).utf8)
                 for index in parts.indices { Self.strip(&parts[index].bytes, content, start, end) }
@@ -96,7 +102,7 @@ extension TokenTextDecoder {
     }
 
     /// The byte that `<0x0A>` stands for.
-    private static func byte(_ text: [UInt8]) -> UInt8? {
+    static func byte(_ text: [UInt8]) -> UInt8? {
         guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">") else { return nil }
         return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
     }

@@ -31,7 +31,8 @@ public final class Tokenizer: Sendable {
     private let plainAdded: AddedTokenMatcher
     private let workspaces: WorkspacePool
 
-    /// Reads the tokenizer of a model: a GGUF file's metadata, or a folder's tokenizer.json.
+    /// Reads the tokenizer of a model: a GGUF file's metadata, or a folder's tokenizer.json, tokenizer.model,
+    /// or vocab.json with merges.txt.
     public convenience init(_ checkpoint: Checkpoint) throws(TokenizerError) {
         switch checkpoint.format {
         case .gguf(let file): try self.init(TokenizerDefinition(file))
@@ -42,6 +43,11 @@ public final class Tokenizer: Sendable {
     /// Reads a tokenizer.json by itself.
     public convenience init(tokenizerJSON path: String) throws(TokenizerError) {
         try self.init(TokenizerDefinition(tokenizerJSON: path))
+    }
+
+    /// Reads a SentencePiece `tokenizer.model` by itself: with no token around a sequence.
+    public convenience init(sentencePieceModel path: String) throws(TokenizerError) {
+        try self.init(TokenizerDefinition(sentencePieceModel: path))
     }
 
     init(_ definition: TokenizerDefinition) throws(TokenizerError) {
@@ -271,6 +277,12 @@ extension Tokenizer {
     private func append(
         _ text: Span<UInt8>, _ range: Range<Int>, step: Int, _ source: EncodingSource, _ work: inout EncodingWork
     ) throws(RegularExpressionMatch.Failure) {
+        if case .sentencePiece(let encoder) = encoder {
+            encoder.append(
+                text, range, startsText: source.startsText, to: &work.encoding, atLeast: work.tokenCount,
+                &work.workspace.scratch.sentencePiece, &work.workspace.cache)
+            return
+        }
         guard step < cutter.steps.count else {
             appendWord(text, range, &work)
             if source.isOriginal { work.encoding.encodedByteCount = range.upperBound }

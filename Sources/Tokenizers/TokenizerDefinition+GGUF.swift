@@ -4,6 +4,10 @@ extension TokenizerDefinition {
     /// Reads the metadata of a GGUF file: keys under `tokenizer.ggml`.
     init(_ file: GGUFFile) throws(TokenizerError) {
         let reader = GGUFTokenizerReader(metadata: file.metadata)
+        if let definition = try Self(sentencePieceIn: reader) {
+            self = definition
+            return
+        }
         self.init(path: file.file.path)
         let preTokenization = try reader.preTokenization()
         let types = try reader.tokenTypes()
@@ -29,7 +33,7 @@ extension TokenizerDefinition {
 }
 
 /// The tokenizer in the metadata of a GGUF file.
-private struct GGUFTokenizerReader {
+struct GGUFTokenizerReader {
     /// The values of `token_type`.
     enum TokenType: Int {
         case normal = 1
@@ -47,13 +51,19 @@ private struct GGUFTokenizerReader {
         do throws(CheckpointError) { return try body() } catch { throw .checkpoint(error) }
     }
 
+    func model() throws(TokenizerError) -> String {
+        try read { () throws(CheckpointError) in try metadata.string(key("model")) }
+    }
+
     /// llama.cpp takes a file without the key for one of its "default", which is no model's own.
     func preTokenization() throws(TokenizerError) -> GGUFPreTokenization {
-        let model = try read { () throws(CheckpointError) in try metadata.string(key("model")) }
+        let model = try model()
         guard ExactString(model) == ExactString("gpt2") || ExactString(model) == ExactString("gemma4") else {
             throw .unsupported(
                 path: metadata.path, feature: key("model"), found: model.quoted,
-                known: ["\"gpt2\" (byte-level BPE)", "\"gemma4\""])
+                known: [
+                    "\"gpt2\" (byte-level BPE)", "\"gemma4\"", "\"llama\" and \"t5\" (SentencePiece)",
+                ])
         }
         let isGemma = ExactString(model) == ExactString("gemma4")
         for flag in Self.refusedFlags where try self.flag(flag) == true {
@@ -68,6 +78,27 @@ private struct GGUFTokenizerReader {
 
     func flag(_ name: String) throws(TokenizerError) -> Bool? {
         try read { () throws(CheckpointError) in try metadata.boolIfPresent(key(name)) }
+    }
+
+    func numbers(_ name: String) throws(TokenizerError) -> [Double] {
+        try read { () throws(CheckpointError) in try metadata.numbers(key(name)) }
+    }
+
+    /// Bytes; none where the key is not there.
+    func bytes(_ name: String) throws(TokenizerError) -> [UInt8] {
+        let values = try read { () throws(CheckpointError) in try metadata.integersIfPresent(key(name)) } ?? []
+        return values.map { UInt8(truncatingIfNeeded: $0) }
+    }
+
+    /// What llama.cpp takes where the file does not say it, if the vocabulary has it.
+    func defaultID(_ id: Int32, vocabularySize: Int) -> Int32? { id < vocabularySize ? id : nil }
+
+    /// Whether the model's name is Phi-3's.
+    var isOfPhi3: Bool {
+        get throws(TokenizerError) {
+            let name = try read { () throws(CheckpointError) in try metadata.stringIfPresent("general.name") } ?? ""
+            return ["phi-3", "phi3"].contains { name.lowercased().contains($0) }
+        }
     }
 
     func tokenTypes() throws(TokenizerError) -> [Int] {
@@ -132,7 +163,7 @@ private struct GGUFTokenizerReader {
         return [id]
     }
 
-    private func malformed(_ place: String, _ problem: String) -> TokenizerError {
+    func malformed(_ place: String, _ problem: String) -> TokenizerError {
         .malformed(path: metadata.path, place: place, problem: problem)
     }
 }

@@ -1,26 +1,10 @@
 import Checkpoints
 
 extension TokenizerDefinition {
-    /// Reads the tokenizer.json of a folder, and the name of the beginning-of-sequence token in tokenizer_config.json.
-    init(_ folder: HuggingFaceFolder) throws(TokenizerError) {
-        guard let path = folder.tokenizerPath else { throw .noTokenizer(path: folder.path) }
-        try self.init(tokenizerJSON: path)
-        guard beginningOfSequence == nil, let token = folder.tokenizerConfig?["bos_token"] else { return }
-        // Written as a string, or as an object with the token's flags.
-        guard let text = token.string ?? token["content"]?.string else { return }
-        beginningOfSequence = tokens.first { ExactString($0.text) == ExactString(text) }?.id
-    }
-
     /// Reads a file that the `tokenizers` library writes. Truncation and padding are not looked at: they are settings
     /// of a call, which `transformers` does not take from the file either.
     init(tokenizerJSON path: String) throws(TokenizerError) {
-        let root: JSONPlace
-        do throws(CheckpointError) {
-            root = JSONPlace(path: path, place: "", value: try JSON.read(path))
-        } catch {
-            throw .checkpoint(error)
-        }
-        try self.init(root)
+        try self.init(JSONPlace(reading: path))
     }
 
     init(_ root: JSONPlace) throws(TokenizerError) {
@@ -70,9 +54,14 @@ extension TokenizerDefinition {
 extension TokenizerDefinition {
     private mutating func readModel(_ model: JSONPlace) throws(TokenizerError) {
         // Files of early versions have no type.
-        if let type = try model.member("type")?.string, type != "BPE" {
-            throw model.unsupported(type.quoted, known: ["BPE"])
+        let type = try model.member("type")?.string ?? "BPE"
+        guard type != "Unigram" else {
+            let definition = try UnigramDefinition(model)
+            tokens = try definition.tokens(model)
+            self.model = .unigram(definition)
+            return
         }
+        guard type == "BPE" else { throw model.unsupported(type.quoted, known: ["BPE", "Unigram"]) }
         try model.refuseMembers(except: [
             "type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
             "byte_fallback", "ignore_merges", "vocab", "merges",
@@ -95,7 +84,7 @@ extension TokenizerDefinition {
         self.model = .bytePair(definition)
     }
 
-    private mutating func readVocabulary(_ vocabulary: JSONPlace) throws(TokenizerError) {
+    mutating func readVocabulary(_ vocabulary: JSONPlace) throws(TokenizerError) {
         guard let object = vocabulary.value.object else { throw vocabulary.wrong("an object") }
         tokens.reserveCapacity(object.count)
         for (text, value) in object.members {

@@ -19,6 +19,9 @@ struct TokenizerDefinition {
     /// How a pre-token becomes tokens.
     enum Model {
         case bytePair(BytePairDefinition)
+        case unigram(UnigramDefinition)
+        /// Takes the text between added tokens as it is: there are no normalizers and no pre-tokenizers.
+        case sentencePiece(SentencePieceModel)
     }
 
     /// The file, for messages.

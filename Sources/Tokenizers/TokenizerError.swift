@@ -35,7 +35,7 @@ extension TokenizerError: CustomStringConvertible {
         switch self {
         case .checkpoint(let error): error.description
         case .noTokenizer(let path):
-            "\(path): the folder has no tokenizer.json. Download it from where the model came from, or save the "
+            "\(path): the folder has no tokenizer.json, tokenizer.model, or vocab.json with merges.txt. Download one from where the model came from, or save the "
                 + "tokenizer again with save_pretrained; or give token ids instead of a text."
         case .unsupported(let path, let feature, let found, let known):
             "\(path): \(feature): \(found) is not supported; known: \(known.joined(separator: ", ")). Make the ids with the "

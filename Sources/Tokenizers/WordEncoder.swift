@@ -1,11 +1,15 @@
 /// The model of a tokenizer: makes tokens of single pre-tokens.
 enum WordEncoder: Sendable {
     case bytePair(BytePairEncoder)
+    case unigram(UnigramEncoder)
+    case sentencePiece(SentencePieceEncoder)
 
     /// Room for the work, to be used again.
     struct Scratch {
         var ids: [Int32] = []
         var bytePair = BytePairEncoder.Scratch()
+        var unigram = UnigramEncoder.Scratch()
+        var sentencePiece = SentencePieceEncoder.Scratch()
     }
 
     init(_ definition: TokenizerDefinition, _ vocabulary: Vocabulary, usesBytes: Bool) throws(TokenizerError) {
@@ -14,6 +18,9 @@ enum WordEncoder: Sendable {
             self = .bytePair(
                 try BytePairEncoder(
                     model, definition.tokens, vocabulary, usesBytes: usesBytes, path: definition.path))
+        case .unigram(let model): self = .unigram(UnigramEncoder(model, definition.tokens, vocabulary))
+        case .sentencePiece(let model):
+            self = .sentencePiece(try SentencePieceEncoder(model, path: definition.path))
         }
     }
 
@@ -22,6 +29,11 @@ enum WordEncoder: Sendable {
         scratch.ids.removeAll(keepingCapacity: true)
         switch self {
         case .bytePair(let encoder): return encoder.encode(text, word, &scratch.ids, &scratch.bytePair)
+        case .unigram(let encoder):
+            var context = UnigramEncoder.Context()
+            return encoder.append(text, word, &context, to: &scratch.ids, &scratch.unigram)
+        // It cuts words itself.
+        case .sentencePiece: return 0
         }
     }
 
@@ -29,6 +41,7 @@ enum WordEncoder: Sendable {
     var missingBytes: [UInt8] {
         switch self {
         case .bytePair(let encoder): encoder.missingBytes
+        case .unigram, .sentencePiece: []
         }
     }
 
@@ -36,6 +49,8 @@ enum WordEncoder: Sendable {
     var name: String {
         switch self {
         case .bytePair(let encoder): encoder.name
+        case .unigram: "unigram"
+        case .sentencePiece(let encoder): encoder.name
         }
     }
 }

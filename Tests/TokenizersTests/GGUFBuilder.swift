@@ -29,6 +29,16 @@ struct GGUFBuilder {
         add(key, 9, Self.bytes(UInt32(5)) + Self.bytes(UInt64(values.count)) + values.flatMap { Self.bytes($0) })
     }
 
+    mutating func add(_ key: String, scores values: [Float]) {
+        add(
+            key, 9,
+            Self.bytes(UInt32(6)) + Self.bytes(UInt64(values.count)) + values.flatMap { Self.bytes($0.bitPattern) })
+    }
+
+    mutating func add(_ key: String, bytes values: [UInt8]) {
+        add(key, 9, Self.bytes(UInt32(0)) + Self.bytes(UInt64(values.count)) + values)
+    }
+
     /// Writes the file, opens it, and removes it again.
     func open() throws -> GGUFFile {
         let header =
