@@ -1,4 +1,5 @@
 import CPCRE2
+import Glibc
 
 /// A regular expression, compiled by PCRE2 to machine code where that can be had. It can be used from any number of
 /// threads at once, each with a `RegularExpressionMatch` of its own.
@@ -21,7 +22,7 @@ import CPCRE2
         let context = unsafe pcre2_compile_context_create_8(nil)
         defer { unsafe pcre2_compile_context_free_8(context) }
         unsafe pcre2_set_newline_8(context, UInt32(PCRE2_NEWLINE_LF))
-        let options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE
+        let options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE | PCRE2_USE_OFFSET_LIMIT
         let bytes = Array(translation.utf8)
         guard
             let code = unsafe pcre2_compile_8(bytes, bytes.count, options, &problem, &offset, context)
@@ -30,7 +31,7 @@ import CPCRE2
         }
         unsafe self.code = code
         // Without machine code the same is found, more slowly.
-        unsafe pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
+        unsafe pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE) | UInt32(PCRE2_JIT_PARTIAL_HARD))
     }
 
     deinit { unsafe pcre2_code_free_8(code) }
@@ -60,10 +61,10 @@ import CPCRE2
     }()
 }
 
-/// Room for looking for a match, to be used again, by one thread at a time and for any expression. It goes from thread to
+/// Room for looking for matches, to be used again, by one thread at a time and for any expression. It goes from thread to
 /// thread as part of a workspace, which only one has.
 @safe final class RegularExpressionMatch: @unchecked Sendable {
-    /// Looking for a match took more steps, or more memory, than any pattern of a real tokenizer.
+    /// Looking for a match took more steps, more memory or more time than any pattern of a real tokenizer.
     struct Failure: Error {
         /// Where in the text it was looked for.
         var byteOffset: Int
@@ -73,11 +74,27 @@ import CPCRE2
     private let data: OpaquePointer
     private let context: OpaquePointer
     private let stack: OpaquePointer?
+    /// Until when this thread may look for matches in a text.
+    private var deadline = ThreadTime.distantFuture
+    private var lookCount = 0
 
-    /// Steps, as PCRE2 counts them.
-    private static let stepLimit: UInt32 = 1_000_000
+    /// A pattern is shown so much of the text, and more where it looks to the end of that: what a try to match at one
+    /// place can take grows faster than the text, and cannot be stopped.
+    private static let firstByteCount = 2048
+    private static let growth = 4
+    /// Of one try to match at one place, as PCRE2 counts them, for each byte that is shown. Real patterns take a few.
+    private static let stepsForByte = 16
+    private static let leastStepCount = 10_000
+    private static let byteStepCount = 10_000_000_000
+    /// How many places are tried until the time is looked at, where so many bytes are shown at first.
+    private static let placeCount = 64
+    /// Machine code does not count steps from character to character: so much text is the most that it is shown.
+    private static let machineCodeByteCount = 8192
+    private static let looksBetweenTimes = 4096
     private static let stackByteCount = 1 << 20
-    private static let heapKibibyteCount: UInt32 = 1 << 14
+    private static let heapKibibyteCount: UInt32 = 1 << 16
+    /// A hundred times what the patterns of real tokenizers take.
+    private static let secondsForByte = 1e-5
 
     init() {
         guard let data = unsafe pcre2_match_data_create_8(1, nil),
@@ -86,8 +103,6 @@ import CPCRE2
         unsafe (self.data, self.context) = (data, context)
         unsafe stack = pcre2_jit_stack_create_8(1 << 15, Self.stackByteCount, nil)
         unsafe pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack))
-        unsafe pcre2_set_match_limit_8(context, Self.stepLimit)
-        unsafe pcre2_set_depth_limit_8(context, Self.stepLimit)
         unsafe pcre2_set_heap_limit_8(context, Self.heapKibibyteCount)
     }
 
@@ -97,21 +112,83 @@ import CPCRE2
         unsafe pcre2_match_data_free_8(data)
     }
 
+    /// Gives the matches in one text their time.
+    func start(byteCount: Int, seconds: Double = 5) {
+        deadline = ThreadTime.now + seconds + Self.secondsForByte * Double(byteCount)
+    }
+
+    @inline(__always)
     fileprivate func find(
         _ code: OpaquePointer, in text: Span<UInt8>, _ range: Range<Int>, from start: Int
     ) throws(Failure) -> Range<Int>? {
-        let status = unsafe text.withUnsafeBufferPointer { bytes in
-            unsafe pcre2_match_8(
-                code, bytes.baseAddress.map { unsafe $0 + range.lowerBound }, range.count, start - range.lowerBound,
-                UInt32(PCRE2_NO_UTF_CHECK), data, context)
+        lookCount &+= 1
+        if lookCount % Self.looksBetweenTimes == 0 { try checkTime(at: start) }
+        var (place, byteCount) = (start, Self.firstByteCount)
+        while true {
+            let end = Self.boundary(in: text, atMost: min(place + byteCount, range.upperBound), range)
+            let placeCount = Self.placeCount * Self.firstByteCount / byteCount
+            let last = min(place + placeCount, end < range.upperBound ? end - 1 : end)
+            let status = unsafe look(code, text, range.lowerBound..<end, isWhole: end == range.upperBound, place, last)
+            if status >= 0 {
+                let ends = unsafe pcre2_get_ovector_pointer_8(data)
+                guard let ends = unsafe ends else { return nil }
+                return unsafe range.lowerBound + ends[0]..<range.lowerBound + ends[1]
+            }
+            if status == PCRE2_ERROR_PARTIAL {
+                byteCount *= Self.growth
+            } else if status == PCRE2_ERROR_NOMATCH {
+                guard last < range.upperBound else { return nil }
+                place = last + 1
+                while place < range.upperBound, UTF8.isContinuation(text[place]) { place += 1 }
+            } else {
+                throw Failure(byteOffset: place, problem: Self.message(status))
+            }
+            try checkTime(at: place)
         }
-        if status >= 0 {
-            let ends = unsafe pcre2_get_ovector_pointer_8(data)
-            guard let ends = unsafe ends else { return nil }
-            return unsafe range.lowerBound + ends[0]..<range.lowerBound + ends[1]
+    }
+
+    /// The last end of a character up to a place.
+    @inline(__always)
+    private static func boundary(in text: Span<UInt8>, atMost place: Int, _ range: Range<Int>) -> Int {
+        var place = place
+        while place < range.upperBound, UTF8.isContinuation(text[place]) { place -= 1 }
+        return place
+    }
+
+    /// Looks for a match that starts from one place up to another.
+    ///
+    /// - Parameter isWhole: whether the text ends with the range; where it does not, a look to the end of the range is no
+    ///   match but `PCRE2_ERROR_PARTIAL`.
+    @inline(__always)
+    private func look(
+        _ code: OpaquePointer, _ text: Span<UInt8>, _ range: Range<Int>, isWhole: Bool, _ start: Int, _ last: Int
+    ) -> Int32 {
+        unsafe pcre2_set_match_limit_8(context, Self.stepLimit(byteCount: range.upperBound - start))
+        unsafe pcre2_set_offset_limit_8(context, last - range.lowerBound)
+        let isLong = range.upperBound - start > Self.machineCodeByteCount
+        let options =
+            UInt32(PCRE2_NO_UTF_CHECK) | (isWhole ? 0 : PCRE2_PARTIAL_HARD) | (isLong ? UInt32(PCRE2_NO_JIT) : 0)
+        return unsafe text.withUnsafeBufferPointer { bytes in
+            let subject = unsafe bytes.baseAddress.map { unsafe $0 + range.lowerBound }
+            let offset = start - range.lowerBound
+            let status = unsafe pcre2_match_8(code, subject, range.count, offset, options, data, context)
+            guard status == PCRE2_ERROR_JIT_STACKLIMIT else { return status }
+            // Without machine code the stack is the heap.
+            return unsafe pcre2_match_8(
+                code, subject, range.count, offset, options | UInt32(PCRE2_NO_JIT), data, context)
         }
-        if status == PCRE2_ERROR_NOMATCH { return nil }
-        throw Failure(byteOffset: start, problem: Self.message(status))
+    }
+
+    /// Each step can go through all that is shown.
+    @inline(__always)
+    private static func stepLimit(byteCount: Int) -> UInt32 {
+        let byteCount = max(byteCount, firstByteCount)
+        return UInt32(clamping: min(stepsForByte * byteCount, max(leastStepCount, byteStepCount / byteCount)))
+    }
+
+    private func checkTime(at place: Int) throws(Failure) {
+        guard ThreadTime.now > deadline else { return }
+        throw Failure(byteOffset: place, problem: "a pattern takes longer than it should for a text of this length")
     }
 
     /// What PCRE2 says of a status.
@@ -119,5 +196,17 @@ import CPCRE2
         var text = [UInt8](repeating: 0, count: 256)
         let count = unsafe pcre2_get_error_message_8(status, &text, text.count)
         return String(decoding: text.prefix(max(Int(count), 0)), as: UTF8.self)
+    }
+}
+
+/// The time that a thread has worked, which does not depend on what else the machine does.
+private enum ThreadTime {
+    static let distantFuture = Double.infinity
+
+    /// In seconds.
+    static var now: Double {
+        var time = timespec()
+        guard unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0 else { return 0 }
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 }

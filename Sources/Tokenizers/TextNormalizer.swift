@@ -96,10 +96,12 @@ extension TextNormalizer {
         return lostStart
     }
 
-    /// General category M, as the reference library knows it: of Unicode 9, with two signs that were letters later.
+    /// General category M, as the reference library knows it: of Unicode 9, with two signs that are letters since, and
+    /// without one that was punctuation.
     private static func isAccent(_ scalar: Unicode.Scalar) -> Bool {
         guard scalar.value >= 0x300 else { return false }
         if scalar.value == 0x1CF2 || scalar.value == 0x1CF3 { return true }
+        if scalar.value == 0x111C9 { return false }
         guard [.nonspacingMark, .spacingMark, .enclosingMark].contains(scalar.properties.generalCategory),
             let age = scalar.properties.age
         else { return false }

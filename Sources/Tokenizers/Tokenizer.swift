@@ -89,6 +89,7 @@ public final class Tokenizer: Sendable {
         for var token in tokens {
             if token.isNormalized {
                 var content = Array(token.content.utf8)
+                room.start(byteCount: content.count)
                 do throws(RegularExpressionMatch.Failure) {
                     _ = try normalizer.normalize(&content, room)
                 } catch {
@@ -174,6 +175,7 @@ extension Tokenizer {
         of text: Span<UInt8>, atLeast tokenCount: Int = .max, specialTokens: SpecialTokens = .parse
     ) throws(TokenizerError) -> Encoding {
         var work = EncodingWork(tokenCount: tokenCount, workspace: workspaces.take())
+        work.workspace.match.start(byteCount: text.count)
         do throws(RegularExpressionMatch.Failure) {
             try append(text, specialTokens == .parse ? allAdded : plainAdded, &work)
         } catch {
@@ -465,6 +467,7 @@ extension Tokenizer {
         }
         guard let decoder else { return bytes }
         let workspace = workspaces.take()
+        workspace.match.start(byteCount: parts.reduce(0) { $0 + $1.bytes.count })
         do throws(RegularExpressionMatch.Failure) {
             bytes = try decoder.decode(parts, repairs: repairs, workspace.match)
         } catch {

@@ -3,7 +3,8 @@
     pip install tokenizers==0.23.3 && python make_fixtures.py
 
 A small byte-level BPE is trained on the text below and saved in five styles; `cases.json` has the ids that the
-`tokenizers` library gives for each case, and `random.json` what CPython's `random` module draws.
+`tokenizers` library gives for each case, `steps.json` those of tokenizers of many other steps with their texts back, and
+`random.json` what CPython's `random` module draws.
 """
 
 import json
@@ -145,6 +146,89 @@ def tokenizers():
     }
 
 
+def spaced():
+    """A model of characters with the mark of SentencePiece for spaces, and a token for each byte."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.train_from_iterator(
+        [TEXT.replace(" ", "▁")] * 3, trainers.BpeTrainer(vocab_size=300, special_tokens=["<unk>"], show_progress=False))
+    model = json.loads(tokenizer.to_str())["model"]
+    vocab = dict(model["vocab"])
+    for byte in range(256):
+        vocab[f"<0x{byte:02X}>"] = len(vocab)
+    return dict(model, vocab=vocab, byte_fallback=True)
+
+
+def steps(member, *parts):
+    return {"type": "Sequence", member: list(parts)}
+
+
+def split(pattern, behavior="Isolated", invert=False, kind="Regex"):
+    return {"type": "Split", "pattern": {kind: pattern}, "behavior": behavior, "invert": invert}
+
+
+def replace(kind, pattern, content):
+    return {"type": "Replace", "pattern": {kind: pattern}, "content": content}
+
+
+def metaspace(scheme, cuts):
+    return {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": cuts}
+
+
+def step_tokenizers():
+    """Of each: the model's name, and what is not the model."""
+    llama3 = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
+        r"\s+(?!\S)|\s+")
+    plain = byte_level(pattern=False)
+    text_decoder = steps(
+        "decoders", replace("String", "▁", " "), {"type": "ByteFallback"}, {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    space = replace("String", " ", "▁")
+    strip = {"type": "Strip", "strip_left": True, "strip_right": True}
+
+    def of_bytes(pre, normalizer=None, decoder=byte_level()):
+        return "bytes", {"normalizer": normalizer, "pre_tokenizer": pre, "decoder": decoder}
+
+    def of_characters(pre, normalizer=None, decoder=text_decoder):
+        return "characters", {"normalizer": normalizer, "pre_tokenizer": pre, "decoder": decoder}
+
+    return {
+        "llama 3": of_bytes(steps("pretokenizers", split(llama3), plain)),
+        "normalized": of_bytes(byte_level(), steps(
+            "normalizers", {"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}, strip, replace("Regex", r"\s+", " "))),
+        "composed": of_bytes(byte_level(), {"type": "NFC"}),
+        "merged with previous": of_bytes(steps("pretokenizers", split(r"\s|[.,]", "MergedWithPrevious"), plain)),
+        "merged with next": of_bytes(steps("pretokenizers", split(" ", "MergedWithNext", kind="String"), plain)),
+        "contiguous": of_bytes(steps("pretokenizers", split(r"[a-e]", "Contiguous", invert=True), plain)),
+        "removed": of_bytes(steps("pretokenizers", {"type": "Whitespace"}, {"type": "Punctuation", "behavior": "Removed"}, plain)),
+        "digits after bytes": of_bytes(steps(
+            "pretokenizers", {"type": "Punctuation", "behavior": "Contiguous"}, byte_level(), {"type": "Digits", "individual_digits": False},
+            split("[0-9][0-9][0-9]"))),
+        "llama 2": of_characters(None, steps("normalizers", {"type": "Prepend", "prepend": "▁"}, space)),
+        "gemma": of_characters(split(" ", "MergedWithPrevious", kind="String"), space),
+        "metaspace always": of_characters(metaspace("always", True), decoder=metaspace("always", True)),
+        "metaspace first": of_characters(
+            steps("pretokenizers", {"type": "WhitespaceSplit"}, metaspace("first", False)), strip, metaspace("never", False)),
+    }
+
+
+def step_cases():
+    cases = [case for case in CASES if len(case) < 60][::2]
+    bytes_model, characters_model = trained(), spaced()
+    result = {"models": {"bytes": bytes_model, "characters": characters_model}, "texts": cases, "tokenizers": []}
+    for name, (model, parts) in step_tokenizers().items():
+        rows = [row for row in ADDED if row[0].strip()]
+        vocab = result["models"][model]["vocab"]
+        value = dict(
+            definition(result["models"][model], None), **parts, added_tokens=added_tokens(vocab, [r for r in rows if r[0] not in vocab]))
+        tokenizer = Tokenizer.from_str(json.dumps(value))
+        ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in cases]
+        texts = [tokenizer.decode(row, skip_special_tokens=False) for row in ids]
+        del value["model"]
+        result["tokenizers"].append({"name": name, "model": model, "definition": value, "ids": ids, "decoded": texts})
+    return result
+
+
 def write(name, value):
     with open(os.path.join(HERE, name), "w", encoding="utf-8") as file:
         json.dump(value, file, ensure_ascii=True, separators=(",", ":"))
@@ -174,6 +258,7 @@ def main():
             str(index): ids for index, text in enumerate(cases)
             if (ids := tokenizer.encode(text, add_special_tokens=False).ids) != expected[name][index]}
     write("cases.json", expected)
+    write("steps.json", step_cases())
     write("random.json", [draws(seed) for seed in (0, 1, 2**32 - 1, 2**32 + 5, 2**63 - 1)])
 
 
