@@ -4,8 +4,8 @@ extension SentencePieceModel {
     /// The model in the metadata of a GGUF file, `llama` (merges) or `t5` (unigram): nil for any other kind. What the file
     /// does not say is as llama.cpp has it.
     ///
-    /// Where llama.cpp does not do as the models' own library, this does: control tokens are never made of text, and the
-    /// spaces of a text that has nothing else are treated as any others.
+    /// Where llama.cpp does not do as the models' own library, this does: control tokens are never made of text, unigrams
+    /// fall back to bytes where they have them, and the spaces of a text that has nothing else are treated as any others.
     init?(_ reader: GGUFTokenizerReader) throws(TokenizerError) {
         let name = try reader.model()
         guard name == "llama" || name == "t5" else { return nil }
@@ -15,7 +15,7 @@ extension SentencePieceModel {
         arithmetic = .llama
         findsUserDefined = false
         unknownSurface = nil
-        fallsBackToBytes = !isUnigram && pieces.contains { $0.kind == .byte }
+        fallsBackToBytes = pieces.contains { $0.kind == .byte }
         unknownID =
             try reader.tokenID("unknown_token_id", vocabularySize: pieces.count)
             ?? reader.defaultID(isUnigram ? 2 : 0, vocabularySize: pieces.count)

@@ -16,7 +16,7 @@ protocol InputFormat: Sendable {
 enum InputFormats {
     static let all: [any InputFormat] = [
         GGUFFormat(), SafetensorsFormat(), JSONFormat(), FolderFormat(), TokenizerFormat(), ProfileFormat(),
-        NumPyFormat(), ArchiveFormat(),
+        NumPyFormat(), ArchiveFormat(), SentencePieceFormat(),
     ]
 
     static var names: [String] { all.map(\.name) }
