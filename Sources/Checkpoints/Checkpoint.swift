@@ -35,7 +35,10 @@ public struct Checkpoint: Sendable {
         do throws(CheckpointError) {
             return try open(snapshot, givenName: name)
         } catch {
+            // A model of GGUF files is whole: one of them has to be named.
+            let isOfGGUF = try Folder.names(in: snapshot).contains { $0.hasSuffix(".gguf") }
             switch error {
+            case .incompleteFolder where isOfGGUF: throw error
             case .missing, .brokenLink, .incompleteFolder, .shardMissing:
                 throw .incompleteSnapshot(name: name, problem: "\(error)", command: model.fetchCommand)
             default: throw error

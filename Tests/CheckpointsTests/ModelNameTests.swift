@@ -90,6 +90,17 @@ struct ModelNameTests {
         expectRefusal("maker/model@main", "not complete", "no model.safetensors", "--revision main")
     }
 
+    @Test("of a model of GGUF files one has to be named, and nothing more is fetched")
+    func filesOfGGUF() throws {
+        let model = "hub/models--maker--model"
+        try folder.write(Self.first, to: "\(model)/refs/main")
+        try folder.write(Fixtures.bytes("mini.gguf"), to: "\(model)/snapshots/\(Self.first)/mini.gguf")
+        expectRefusal(
+            "maker/model", "\(folder.path)/\(model)/snapshots/\(Self.first)", "It has mini.gguf: name that file")
+        let error = #expect(throws: CheckpointError.self) { try Checkpoint.open("maker/model", in: cache) }
+        #expect(error?.description.contains("hf download") == false)
+    }
+
     @Test(
         "hostile references and names do not lead out of the cache",
         arguments: [
