@@ -18,8 +18,10 @@ public struct Comparison: Sendable {
     public init(_ profiles: [(path: String, profile: Profile)]) throws(ProfileError) {
         let labels = DistinctNames.choose(
             profiles.map { path, profile in
-                let name = Text.modelName(profile.model.path)
-                return [name, "\(name), \(Comparison.folder(path))", "\(name), \(path)"]
+                let name = Text.modelName(profile.model.title)
+                // As it was typed, with the revision that was asked for.
+                let typed = profile.model.name.map(Text.modelName) ?? name
+                return [name, typed, "\(typed), \(Comparison.folder(path))", "\(typed), \(path)"]
             })
         try self.init(zip(labels, profiles).map { (label: $0, path: $1.path, profile: $1.profile) })
     }

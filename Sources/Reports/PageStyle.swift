@@ -28,8 +28,10 @@ enum PageStyle {
           outline: 2px solid var(--s0); } .legend button[aria-pressed=true] { text-decoration: underline; }
         svg.chart.swatch { display: inline; width: 28px; min-width: 0; height: 10px; background: none;
           vertical-align: middle; margin-right: 0.3rem; }
+        table.names thead th { white-space: normal; vertical-align: bottom; }
         td.text, table.names th:first-child { text-align: left; } td.long { white-space: normal; min-width: 14rem; text-align: left; }
         .quiet circle, .quiet polygon { opacity: 0; } .quiet .lit circle, .quiet .lit polygon { opacity: 1; }
+        svg.chart.quiet .line { stroke-width: 1.2; } svg.chart.quiet .lit .line { stroke-width: 2.6; }
         .picking svg [data-run]:not(.lit) { opacity: 0.12; } tr.lit { background: var(--shade); }
         a { color: var(--s0); }
         .note { border-left: 4px solid var(--s1); padding-left: 0.7rem; max-width: 50rem; overflow-wrap: anywhere; }
@@ -41,6 +43,7 @@ enum PageStyle {
           --s6: #0f7c86; --s7: #5d6570; --heat: 190, 40, 30; }
           figure, article, tr { break-inside: avoid; } .scroll { overflow: visible; } .scroll svg { min-width: 0; }
           .scroll svg.heat { height: 18rem; max-width: 100%; } h2, h3 { break-after: avoid; } table { font-size: 0.55rem; }
+          td, th { white-space: normal; }
           .excerpt, .cell, .score { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
         """
 

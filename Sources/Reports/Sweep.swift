@@ -106,10 +106,11 @@ extension Sweep {
         // Empty where nothing could be measured.
         defer { if isOurs { unsafe rmdir(path) } }
         var (failures, measured): ([Failure], [SweepReport.Measured]) = ([], [])
-        var clock = SweepClock(openCount: checkpoints.filter { !isFinished($0) }.count)
+        var clock = SweepClock()
         var result: SweepReport?
         for (index, checkpoint) in checkpoints.enumerated() {
             let place = Place(checkpoint: checkpoint, number: index + 1, count: checkpoints.count)
+            clock.laterCount = checkpoints[(index + 1)...].filter { !isFinished($0) }.count
             do {
                 let profile = try measure(place, saveInterval, job, &clock, report)
                 measured.append(SweepReport.Measured(checkpoint: checkpoint, profile: profile))
@@ -182,20 +183,17 @@ public struct SweepCheckpoint: Sendable, Hashable {
 
 /// How long a sweep has still to run.
 private struct SweepClock {
-    /// Checkpoints that are not measured yet, the current one included.
-    private var openCount: Int
+    /// Checkpoints after the current one that are not measured yet.
+    var laterCount = 0
     private var stopwatch = Stopwatch()
     private var measuredSeconds = 0.0
     private var measuredCount = 0
-
-    init(openCount: Int) { self.openCount = openCount }
 
     mutating func begin() { _ = stopwatch.lap() }
 
     mutating func end() {
         measuredSeconds += stopwatch.lap()
         measuredCount += 1
-        openCount -= 1
     }
 
     /// Seconds until the last checkpoint is done, as far as those before and the layers so far tell.
@@ -203,6 +201,6 @@ private struct SweepClock {
         let each =
             measuredCount > 0
             ? measuredSeconds / Double(measuredCount) : current.seconds + current.secondsLeft
-        return current.secondsLeft + each * Double(max(0, openCount - 1))
+        return current.secondsLeft + each * Double(laterCount)
     }
 }

@@ -20,6 +20,10 @@ struct ComparisonTests {
         let comparison = try compare([SmallProfile.make(), SmallProfile.make(), SmallProfile.make(name: "other.gguf")])
         #expect(comparison.runs.map(\.label) == ["model, run-0", "model, run-1", "other"])
         #expect(Set(comparison.runs.map(\.label)).count == 3)
+        var (one, other) = (SmallProfile.make(), SmallProfile.make())
+        (one.model.repository, one.model.name) = ("org/llama", "org/llama@step1")
+        (other.model.repository, other.model.name) = ("org/llama", "org/llama@step2")
+        #expect(try compare([one, other]).runs.map(\.label) == ["llama@step1", "llama@step2"])
         let same = try Comparison([("p", SmallProfile.make()), ("p", SmallProfile.make())])
         #expect(same.runs.map(\.label) == ["model, p", "model, p (2)"])
     }

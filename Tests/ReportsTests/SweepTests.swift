@@ -104,13 +104,17 @@ struct SweepTests {
     @Test("the time left counts the checkpoints that are still to come")
     func timeLeft() throws {
         let place = try TemporaryFolder()
-        let sweep = try Sweep(["step1", "step2", "step3"], out: "\(place.path)/out", replaces: false)
+        let sweep = try Sweep(["step1", "step2", "step3", "step0"], out: "\(place.path)/out", replaces: false)
         var left: [(number: Int, isLast: Bool, seconds: Double)] = []
-        _ = try sweep.run(saveInterval: 60, job: { try job($0.name) }) { event in
+        _ = try sweep.run(saveInterval: 60) { checkpoint in
+            // One that fails is not waited for.
+            if checkpoint.name == "step0" { throw Interrupted() }
+            return try job(checkpoint.name)
+        } report: { event in
             guard case .progress(let place, let layers, let seconds) = event else { return }
             left.append((place.number, layers.completedLayerCount == layers.layerCount, seconds))
         }
-        #expect(left.map(\.number) == [1, 1, 2, 2, 3, 3])
+        #expect(left.map(\.number) == [2, 2, 3, 3, 4, 4])
         #expect(left.dropLast().allSatisfy { $0.seconds > 0 } && left.last?.seconds == 0)
         // Before the last checkpoint those after it are counted, also when its own layers are all done.
         #expect(left.filter(\.isLast).map(\.seconds).dropLast().allSatisfy { $0 > 0 })

@@ -11,6 +11,7 @@ enum ChartStyle {
         svg.chart { font: 12px system-ui, sans-serif; background: var(--ground); }
         svg.chart text { fill: var(--ink); } svg.chart text.faint { fill: var(--faint); }
         svg.chart .grid { stroke: var(--rule); stroke-width: 1; fill: none; }
+        svg.chart .break { stroke: var(--faint); stroke-width: 1.5; fill: none; }
         svg.chart .shade { fill: var(--shade); stroke: none; }
         svg.chart .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
         svg.chart .dashed { stroke-dasharray: 5 4; } svg.chart .dotted { stroke-dasharray: 1 4; stroke-linecap: round; }

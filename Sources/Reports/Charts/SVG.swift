@@ -36,7 +36,7 @@ enum SVG {
             let strokes = [place - 2, place + 2].map { column in
                 "M\(Markup.number(column - 2)) \(Markup.number(y + 5))L\(Markup.number(column + 2)) \(Markup.number(y - 5))"
             }
-            return "<path class=\"grid\" d=\"\(strokes.joined())\"/>"
+            return "<path class=\"break\" d=\"\(strokes.joined())\"/>"
         }
         return ticks + (gap ?? "")
             + "<text class=\"faint\" x=\"\(Markup.number((x.start + x.end) / 2))\" y=\"\(Markup.number(y + 35))\" "

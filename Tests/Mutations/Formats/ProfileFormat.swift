@@ -34,6 +34,12 @@ struct ProfileFormat: InputFormat {
             exercise.complain("\(figure.name) has a coordinate that is no number, or a script")
         }
         _ = (profile.table(), profile.csv(), profile.summary())
+        guard let comparison = exercise.attempt({ try Comparison([(path, profile), (path, profile)]) }) else { return }
+        let compared = comparison.page()
+        if !compared.hasSuffix("</html>\n") || compared.split(separator: "<script").count != 2 {
+            exercise.complain("the page of a comparison is not whole, or has another script than its own")
+        }
+        _ = (comparison.table(), comparison.csv())
     }
 
     /// Two views of a few layers, with and without errors of tokens.
