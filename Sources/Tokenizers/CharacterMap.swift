@@ -33,6 +33,7 @@ struct CharacterMap: Equatable, Sendable {
 
     /// Every unit's children lie in the array, and every value is the start of a character: nothing is checked later.
     private func check() throws(Failure) {
+        guard units[0] >> 31 == 0 else { throw Failure(problem: "unit 0 of its trie is a value") }
         for (index, unit) in units.enumerated() where unit >> 31 == 0 {
             guard index ^ Self.offset(unit) | 0xFF < units.count else {
                 throw Failure(problem: "unit \(index) of its trie points outside")

@@ -80,15 +80,17 @@ struct SentencePieceEncoder: Sendable {
         _ word: Span<UInt8>, to ids: inout [Int32], _ encoder: ScoredPairEncoder, _ scratch: inout Scratch,
         _ cache: inout WordCache
     ) -> Int {
-        let key = encoder.needsWholeText ? nil : WordCache.Key(word, 0..<word.count)
+        // Of the three bytes of a space in front, the last one says it all: no text starts with such a byte.
+        let start = word.count > 3 && word[0] == 0xE2 && word[1] == 0x96 && word[2] == 0x81 ? 2 : 0
+        let key = encoder.needsWholeText ? nil : WordCache.Key(word, start..<word.count)
         if let key, cache.append(key, to: &ids) {
             scratch.pairs.followsUnknown = false
             return 0
         }
-        let start = ids.count
+        let firstID = ids.count
         let lostCount = encoder.append(word, 0..<word.count, to: &ids, &scratch.pairs)
         // A word that is kept says nothing of lost bytes.
-        if let key, lostCount == 0 { cache.insert(key, ids[start...]) }
+        if let key, lostCount == 0 { cache.insert(key, ids[firstID...]) }
         return lostCount
     }
 }

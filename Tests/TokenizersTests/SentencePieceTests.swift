@@ -228,6 +228,9 @@ import Testing
         #expect(refusal(bytes + [0x41]).contains("no end"))
         #expect(refusal(bytes + [0xFF, 0]).contains("UTF-8"))
         #expect(refusal(Array(bytes.prefix(4)) + [0, 0xFF, 0xFF, 0x7F] + bytes.dropFirst(8)).contains("unit 0"))
+        #expect(
+            refusal(Array(bytes.prefix(4)) + [0, 0, 0, 0x80] + bytes.dropFirst(8)).contains(
+                "unit 0 of its trie is a value"))
         #expect(refusal(Array(bytes.prefix(8)) + [0xFF, 0xFF, 0xFF, 0xFF] + bytes.dropFirst(12)).contains("unit 1"))
     }
 
