@@ -14,7 +14,7 @@ struct ShapeTests {
         #expect(model.plan.layerCount == 5)
         #expect(model.plan.width == shape.width)
         #expect(model.plan.heads == shape.heads)
-        #expect(model.plan.feedForwardWidth == shape.feedForwardWidth)
+        #expect(model.plan.feedForward.width == shape.feedForwardWidth)
         #expect(model.checkpoint.tensorNames.count == 11)
     }
 
