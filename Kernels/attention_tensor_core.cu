@@ -31,7 +31,7 @@ template <int width> struct Shares {
     static constexpr int queriesPerWarp = fragmentsPerWarp * fragmentCount;
     static constexpr int queryCount = queriesPerWarp * warpCount;
     static constexpr int keyCount = width <= 128 ? 64 : 32;
-    static constexpr std::size_t sharedByteCount = sizeof(std::uint16_t) * width * (queryCount + 4 * keyCount);
+    static constexpr std::size_t sharedElementCount = width * (queryCount + 4 * keyCount);
 };
 
 // How products of queries and keys become exponents of 2, which are `weightScale` times what is compared.
@@ -106,6 +106,17 @@ template <typename T> __device__ __forceinline__ std::uint32_t packed(float low,
 template <typename T> __device__ __forceinline__ bool has_non_finite(std::uint32_t bits) {
     constexpr std::uint32_t mask = Arithmetic<T>::exponentMask;
     return (bits & mask) == mask || (bits >> 16 & mask) == mask;
+}
+
+// The lane's number in its warp, read anew: what is computed from it is not kept in registers between two tiles.
+__device__ __forceinline__ int lane_number() {
+#if defined(STRAIGHTEDGE_EMULATION)
+    return threadIdx.x % warpLaneCount;
+#else
+    int result;
+    asm volatile("mov.u32 %0, %%laneid;" : "=r"(result));
+    return result;
+#endif
 }
 
 // 2^x within about two units in the last place of float32; 0 below 2^-126.
@@ -191,8 +202,8 @@ template <int width> struct Gathered {
     static constexpr int fragmentsPerWarp = Shares<width>::fragmentsPerWarp;
 
     float outputs[fragmentsPerWarp][width / 8][4];
-    // A weight is 2^(scale · score - offset), of the row's largest score 2^weightExponent; sums are of this lane's
-    // columns.
+    // A weight is 2^(scale · score - offset), of the row's largest score 2^weightExponent, and of -∞ always 0: offsets
+    // are finite where scores are. Sums are of this lane's columns.
     float offsets[fragmentsPerWarp][2];
     float sums[fragmentsPerWarp][2];
 };
@@ -233,7 +244,7 @@ __device__ __forceinline__ void
 multiply_by_keys(float (&scores)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 8][4],
                  SharedRows<T, width> queries, SharedRows<T, width> keys, int firstQuery, int firstKey, int window) {
     using Share = Shares<width>;
-    const int lane = threadIdx.x % warpLaneCount;
+    const int lane = lane_number();
 #pragma unroll
     for (int i = 0; i < width / 16; ++i) {
         std::uint32_t a[Share::fragmentsPerWarp][4];
@@ -277,7 +288,7 @@ __device__ __forceinline__ void replace_scores(float (&scores)[fragmentsPerWarp]
 
 // Caps and slopes the scores where the rule does, and hides what is not seen behind -∞.
 template <bool isMasked, int fragmentsPerWarp, int columnCount>
-__device__ __forceinline__ void apply(const ScoreRule &rule, float slope,
+__device__ __forceinline__ void apply(const ScoreRule &rule, const float &slope,
                                       float (&scores)[fragmentsPerWarp][columnCount][4], int firstQuery, int firstKey) {
     if (rule.cap != 0) {
         replace_scores(scores, firstQuery, firstKey,
@@ -301,7 +312,7 @@ __device__ __forceinline__ void
 weigh(const float (&scores)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 8][4], Gathered<width> &gathered,
       float scale, std::uint32_t (&weights)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 16][4]) {
     using Share = Shares<width>;
-    float references[Share::fragmentsPerWarp][2], rescalings[Share::fragmentsPerWarp][2];
+    float rescalings[Share::fragmentsPerWarp][2];
     bool haveGrown = false;
 #pragma unroll
     for (int f = 0; f < Share::fragmentsPerWarp; ++f) {
@@ -316,11 +327,8 @@ weigh(const float (&scores)[Shares<width>::fragmentsPerWarp][Shares<width>::keyC
             largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 1));
             largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 2));
             const float before = gathered.offsets[f][h];
-            const float offset = fmaxf(before, largest * scale - Arithmetic<T>::weightExponent);
-            gathered.offsets[f][h] = offset;
-            // While all scores are -∞ their weights are 0.
-            references[f][h] = offset == -INFINITY ? 0.0f : offset;
-            rescalings[f][h] = power_of_two(before - references[f][h]);
+            gathered.offsets[f][h] = fmaxf(before, largest * scale - Arithmetic<T>::weightExponent);
+            rescalings[f][h] = power_of_two(before - gathered.offsets[f][h]);
             haveGrown = haveGrown || rescalings[f][h] != 1;
         }
     }
@@ -345,8 +353,8 @@ weigh(const float (&scores)[Shares<width>::fragmentsPerWarp][Shares<width>::keyC
         for (int h = 0; h < 2; ++h) {
 #pragma unroll
             for (int j = 0; j < Share::keyCount / 8; ++j) {
-                const float low = power_of_two(scores[f][j][2 * h] * scale - references[f][h]);
-                const float high = power_of_two(scores[f][j][2 * h + 1] * scale - references[f][h]);
+                const float low = power_of_two(scores[f][j][2 * h] * scale - gathered.offsets[f][h]);
+                const float high = power_of_two(scores[f][j][2 * h + 1] * scale - gathered.offsets[f][h]);
                 gathered.sums[f][h] += low + high;
                 weights[f][j / 2][j % 2 * 2 + h] = packed<T>(low, high);
             }
@@ -394,7 +402,7 @@ __device__ __forceinline__ void
 add_values(const std::uint32_t (&weights)[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 16][4],
            Gathered<width> &gathered, SharedRows<T, width> values, int firstQuery, int firstKey, int window) {
     using Share = Shares<width>;
-    const int lane = threadIdx.x % warpLaneCount;
+    const int lane = lane_number();
 #pragma unroll
     for (int step = 0; step < Share::keyCount / 16; ++step) {
         const int key = firstKey + 16 * step;
@@ -422,7 +430,7 @@ add_values(const std::uint32_t (&weights)[Shares<width>::fragmentsPerWarp][Share
 template <bool isMasked, typename T, int width>
 __device__ __forceinline__ void attend(Gathered<width> &gathered, SharedRows<T, width> queries,
                                        SharedRows<T, width> keys, SharedRows<T, width> values, int firstQuery,
-                                       int firstKey, const ScoreRule &rule, float slope) {
+                                       int firstKey, const ScoreRule &rule, const float &slope) {
     float scores[Shares<width>::fragmentsPerWarp][Shares<width>::keyCount / 8][4] = {};
     multiply_by_keys<isMasked>(scores, queries, keys, firstQuery, firstKey, rule.window);
     apply<isMasked>(rule, slope, scores, firstQuery, firstKey);
@@ -476,66 +484,92 @@ __device__ __forceinline__ void store(Gathered<width> &gathered, SharedRows<T, w
 
 // MARK: Kernel and launch
 
+// What a block computes. It lies in shared memory, as registers are scarce.
+struct Work {
+    AttentionTile tile;
+    // Counted from the sequence's start.
+    int queryEnd;
+    int keyEnd;
+    int queryColumn;
+    int keyColumn;
+    // Of exponents of 2.
+    float slope;
+};
+
+template <typename T> __device__ Work work_of_block(const Operands<T> &operands, int queryCount) {
+    const AttentionTile tile = operands.tiles[static_cast<int>(blockIdx.x) / operands.headCount];
+    const int head = static_cast<int>(blockIdx.x) % operands.headCount;
+    const int queryEnd = tile.end - tile.begin;
+    return {tile,
+            queryEnd,
+            min(tile.query - tile.begin + queryCount, queryEnd),
+            head * operands.width,
+            head / operands.groupCount * operands.width,
+            operands.rule.slopes != nullptr ? operands.rule.slopes[head] * log2OfE : 0};
+}
+
 // Two blocks on a multiprocessor, one of which computes while the other waits.
 template <typename T, int width> __global__ void __launch_bounds__(laneCount, 2) attention(Operands<T> operands) {
     using Share = Shares<width>;
-    const AttentionTile tile = operands.tiles[static_cast<int>(blockIdx.x) / operands.headCount];
-    const int head = static_cast<int>(blockIdx.x) % operands.headCount;
-    const int queryColumn = head * operands.width;
-    const int keyColumn = head / operands.groupCount * operands.width;
-
     const SharedRows<T, width> queries{dynamic_shared<T>()};
-    const auto keys = [&](int buffer) {
+    Work &work = *reinterpret_cast<Work *>(queries.elements + Share::sharedElementCount);
+    if (threadIdx.x == 0) work = work_of_block(operands, Share::queryCount);
+    __syncthreads();
+
+    // Of a tile, in one of two places by turns.
+    const auto keys = [&](int firstKey) {
+        const int buffer = (firstKey & Share::keyCount) != 0;
         return SharedRows<T, width>{queries.elements + (Share::queryCount + 2 * buffer * Share::keyCount) * width};
     };
-    const auto values = [&](int buffer) {
-        return SharedRows<T, width>{keys(buffer).elements + Share::keyCount * width};
+    const auto values = [&](int firstKey) {
+        return SharedRows<T, width>{keys(firstKey).elements + Share::keyCount * width};
     };
-    const auto load_tile = [&](int firstKey, int buffer) {
-        load_rows<Share::keyCount>(keys(buffer), operands.key, std::int64_t{tile.begin} + firstKey, tile.end, keyColumn,
-                                   operands.width, operands.operandsAreAligned);
-        load_rows<Share::keyCount>(values(buffer), operands.value, std::int64_t{tile.begin} + firstKey, tile.end,
-                                   keyColumn, operands.width, operands.operandsAreAligned);
+    const auto load_tile = [&](int firstKey) {
+        load_rows<Share::keyCount>(keys(firstKey), operands.key, std::int64_t{work.tile.begin} + firstKey,
+                                   work.tile.end, work.keyColumn, operands.width, operands.operandsAreAligned);
+        load_rows<Share::keyCount>(values(firstKey), operands.value, std::int64_t{work.tile.begin} + firstKey,
+                                   work.tile.end, work.keyColumn, operands.width, operands.operandsAreAligned);
         copy_async_commit_group();
     };
 
     const int warp = threadIdx.x / warpLaneCount;
     const SharedRows<T, width> ownQueries{queries.elements + warp * Share::queriesPerWarp * width};
     const ScoreRule &rule = operands.rule;
-    // Of exponents of 2.
-    const float slope = rule.slopes != nullptr ? rule.slopes[head] * log2OfE : 0;
     // Counted from the sequence's start.
-    const int firstBlockQuery = tile.query - tile.begin;
+    const int firstBlockQuery = work.tile.query - work.tile.begin;
     const int firstQuery = firstBlockQuery + warp * Share::queriesPerWarp;
-    const int queryEnd = tile.end - tile.begin;
     const int keyBegin = max(firstBlockQuery - rule.window + 1, 0) / Share::keyCount * Share::keyCount;
-    const int keyEnd = min(firstBlockQuery + Share::queryCount, queryEnd);
 
-    load_rows<Share::queryCount>(queries, operands.query, tile.query, tile.end, queryColumn, operands.width,
-                                 operands.operandsAreAligned);
-    load_tile(keyBegin, 0);
+    load_rows<Share::queryCount>(queries, operands.query, work.tile.query, work.tile.end, work.queryColumn,
+                                 operands.width, operands.operandsAreAligned);
+    load_tile(keyBegin);
+    if (operands.negatesQueries) {
+        copy_async_wait_group<0>();
+        negate_rows<Share::queryCount>(queries);
+    }
 
     Gathered<width> gathered = {};
 #pragma unroll
-    for (int f = 0; f < Share::fragmentsPerWarp; ++f) gathered.offsets[f][0] = gathered.offsets[f][1] = -INFINITY;
-    for (int firstKey = keyBegin, buffer = 0; firstKey < keyEnd; firstKey += Share::keyCount, buffer ^= 1) {
+    for (int f = 0; f < Share::fragmentsPerWarp; ++f) gathered.offsets[f][0] = gathered.offsets[f][1] = -FLT_MAX;
+    for (int firstKey = keyBegin; firstKey < work.keyEnd; firstKey += Share::keyCount) {
         copy_async_wait_group<0>();
-        if (firstKey == keyBegin && operands.negatesQueries) negate_rows<Share::queryCount>(queries);
-        // The tile is there for all, and the other buffer has been read by all.
+        // The tile is there for all, and the one before it has been read by all.
         __syncthreads();
-        if (firstKey + Share::keyCount < keyEnd) load_tile(firstKey + Share::keyCount, buffer ^ 1);
+        if (firstKey + Share::keyCount < work.keyEnd) load_tile(firstKey + Share::keyCount);
         const Meeting meeting{firstQuery, Share::queriesPerWarp, firstKey, Share::keyCount};
         // Warps without queries, or none that sees the tile, only load.
-        if (firstQuery >= queryEnd || meeting.is_hidden(rule.window)) continue;
+        if (firstQuery >= work.queryEnd || meeting.is_hidden(rule.window)) continue;
         if (meeting.is_seen(rule.window)) {
-            attend<false>(gathered, ownQueries, keys(buffer), values(buffer), firstQuery, firstKey, rule, slope);
+            attend<false>(gathered, ownQueries, keys(firstKey), values(firstKey), firstQuery, firstKey, rule,
+                          work.slope);
         } else {
-            attend<true>(gathered, ownQueries, keys(buffer), values(buffer), firstQuery, firstKey, rule, slope);
+            attend<true>(gathered, ownQueries, keys(firstKey), values(firstKey), firstQuery, firstKey, rule,
+                         work.slope);
         }
     }
-    if (firstQuery >= queryEnd) return;
-    store(gathered, ownQueries, operands.result, std::int64_t{tile.begin} + firstQuery, tile.end, queryColumn,
-          operands.width, operands.resultIsAligned);
+    if (firstQuery >= work.queryEnd) return;
+    store(gathered, ownQueries, operands.result, std::int64_t{work.tile.begin} + firstQuery, work.tile.end,
+          work.queryColumn, operands.width, operands.resultIsAligned);
 }
 
 // Whether every row of every head is made of whole chunks at addresses of whole chunks.
@@ -549,8 +583,9 @@ template <typename T, int width> void run(ck_context &context, const Attention &
     if (tiles.empty()) return;
     const Scratch places(context, tiles.data(), static_cast<std::int64_t>(tiles.size() * sizeof(AttentionTile)));
     operands.tiles = places.as<const AttentionTile>();
+    constexpr std::size_t sharedByteCount = sizeof(T) * Share::sharedElementCount + sizeof(Work);
     const dim3 grid(static_cast<unsigned>(static_cast<std::int64_t>(tiles.size()) * operands.headCount));
-    CHECK(launch(attention<T, width>, grid, dim3(laneCount), Share::sharedByteCount, context.stream, operands));
+    CHECK(launch(attention<T, width>, grid, dim3(laneCount), sharedByteCount, context.stream, operands));
 }
 
 // Negative scales change the signs of the queries.
