@@ -24,8 +24,16 @@ struct CharacterMap: Equatable, Sendable {
         guard String(validating: replacements, as: UTF8.self) != nil else {
             throw Failure(problem: "its replacements are not valid UTF-8")
         }
+        if let longest = replacements.split(separator: 0).map(\.count).max(), longest > Self.replacementByteCountLimit {
+            throw Failure(
+                problem: "a replacement has \(longest) bytes; expected at most \(Self.replacementByteCountLimit)")
+        }
         try check()
     }
+
+    /// Far beyond those of Unicode's compatibility forms, of which the longest has 33 bytes: a file is not to decide how
+    /// large a text becomes.
+    private static let replacementByteCountLimit = 256
 
     struct Failure: Error, Equatable {
         var problem: String

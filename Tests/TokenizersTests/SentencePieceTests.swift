@@ -227,6 +227,7 @@ import Testing
         #expect(refusal([0xFF, 0xFF, 0xFF, 0xFF] + bytes.dropFirst(4)).contains("multiple of 1024"))
         #expect(refusal(bytes + [0x41]).contains("no end"))
         #expect(refusal(bytes + [0xFF, 0]).contains("UTF-8"))
+        #expect(refusal(bytes + [UInt8](repeating: 0x61, count: 257) + [0]).contains("257 bytes"))
         #expect(refusal(Array(bytes.prefix(4)) + [0, 0xFF, 0xFF, 0x7F] + bytes.dropFirst(8)).contains("unit 0"))
         #expect(
             refusal(Array(bytes.prefix(4)) + [0, 0, 0, 0x80] + bytes.dropFirst(8)).contains(
