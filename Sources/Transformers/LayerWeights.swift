@@ -221,10 +221,18 @@ struct WeightReader: Sendable {
         _ stored: StoredTensor, rows: Range<Int>, of rowCount: Int, into tensor: Tensor
     ) throws(TransformerError) {
         let rowByteCount = stored.byteCount / max(1, rowCount)
+        // A part of a vector of blocks would begin within one; no writer cuts such vectors.
+        guard rows == 0..<rowCount || stored.byteCount.isMultiple(of: rowCount) else {
+            throw .checkpoint(
+                .unsupportedElementType(
+                    path: checkpoint.path, name: stored.name, type: stored.elementType.rawValue))
+        }
         let badRow: Int? = try wrapping { () throws(ComputeError) in
             try unsafe stored.withBytes { (bytes) throws(ComputeError) in
+                let isWhole = rows == 0..<rowCount
                 let piece = unsafe UnsafeRawBufferPointer(
-                    rebasing: bytes[rows.lowerBound * rowByteCount..<rows.upperBound * rowByteCount])
+                    rebasing: isWhole
+                        ? bytes[...] : bytes[rows.lowerBound * rowByteCount..<rows.upperBound * rowByteCount])
                 if let transfer {
                     try unsafe transfer.decode(piece, of: stored, firstRow: rows.lowerBound, into: tensor)
                     return nil
