@@ -18,6 +18,7 @@ struct Family: Sendable {
         .gpt2, .gptj, .gptNeoX, .opt, .bloom, .falcon, .llama, .mistral, .phi3, .qwen2, .qwen3, .gemma, .gemma2,
         .gemma3,
         .phi, .smolLM3, .olmo, .olmo2, .stableLM, .starCoder2, .gptBigCode, .granite, .cohere, .cohere2, .mpt,
+        .nemotron,
     ]
 }
 

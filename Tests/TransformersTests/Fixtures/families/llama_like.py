@@ -614,3 +614,25 @@ add(
     | rotary(base=500.0),
     spelling=5,
 )
+
+# Nemotron -------------------------------------------------------------------------------------------------------------
+
+NEMOTRON = PHI | {"num_key_value_heads": 2}
+
+add(
+    "nemotron",
+    "plain",
+    "norms by 1 + weight, squared ReLU, half of each head rotated",
+    NEMOTRON,
+    rotary(partial_rotary_factor=0.5),
+    gguf="F16",
+)
+add(
+    "nemotron",
+    "biases",
+    "biases everywhere, whole heads rotated, a head width of its own",
+    NEMOTRON,
+    {"attention_bias": True, "mlp_bias": True, "head_dim": 12, "norm_eps": 1e-3}
+    | rotary(base=500.0, partial_rotary_factor=1.0),
+    spelling=5,
+)
