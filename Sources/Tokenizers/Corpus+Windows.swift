@@ -24,10 +24,10 @@ extension Corpus {
         of text: SourceText, tokenizer: Tokenizer, length: Int = 512, count: Int? = nil,
         enoughFor minimumTokenCount: Int, bos: Bool
     ) throws(TokenizerError) -> Corpus {
-        try require(length, "the length of a window", atLeast: bos ? 2 : 1)
+        let beginning = try beginning(bos, tokenizer)
+        try require(length, "the length of a window", atLeast: beginning.count + 1)
         try require(minimumTokenCount, "the number of tokens", atLeast: 1)
         if let count { try require(count, "the number of windows", atLeast: 1) }
-        let beginning = try beginning(bos, tokenizer)
         let step = length - beginning.count
         let windowCount = count ?? (minimumTokenCount - 1) / length + 1
         let (wanted, overflows) = windowCount.multipliedReportingOverflow(by: step)

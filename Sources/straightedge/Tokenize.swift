@@ -29,7 +29,10 @@ struct Tokenize: ParsableCommand {
     @Argument(help: "Lines to read (default: standard input).", completion: .file(extensions: ["jsonl"]))
     var file: String?
 
-    @Option(help: "Put the beginning-of-sequence token first: as the model does, always, or never.")
+    @Option(
+        help: """
+            Put the beginning-of-sequence token first: as the model does, with the end where it puts one, always, or never.
+            """)
     var bos: BeginningOfSequence = .model
 
     @Option(help: "Special tokens that stand in the text by name: their ids (parse), or text as any other.")
@@ -42,6 +45,7 @@ struct Tokenize: ParsableCommand {
         try Failure.reporting {
             let tokenizer = try Tokenizer(try model.openCheckpoint())
             let beginning = try beginning(tokenizer)
+            let end = bos == .model ? tokenizer.sequenceSuffix : []
             let lines = try LineReader(path: file)
             while let line = try lines.next() {
                 let place = "\(lines.name), line \(lines.lineNumber)"
@@ -52,7 +56,7 @@ struct Tokenize: ParsableCommand {
                 } else {
                     guard let text = json.string else { throw InputError(description: "\(place): not a JSON string") }
                     let ids = try tokenizer.encode(text, specialTokens: specialTokens == .parse ? .parse : .asText)
-                    print("[" + (beginning + ids).map(String.init).joined(separator: ",") + "]")
+                    print("[" + (beginning + ids + end).map(String.init).joined(separator: ",") + "]")
                 }
             }
         }
@@ -60,6 +64,7 @@ struct Tokenize: ParsableCommand {
 
     private func beginning(_ tokenizer: Tokenizer) throws -> [Int32] {
         guard bos.isOn(tokenizer) else { return [] }
+        guard tokenizer.sequencePrefix.isEmpty else { return tokenizer.sequencePrefix }
         guard let id = tokenizer.beginningOfSequence else {
             throw InputError(
                 description: "\(tokenizer.path): the tokenizer has no beginning-of-sequence token; give --bos off")

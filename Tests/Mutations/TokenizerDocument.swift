@@ -3,12 +3,13 @@ import Checkpoints
 /// A tokenizer.json before it is written, of the tiny model's vocabulary; its variants are drawn.
 enum TokenizerDocument {
     static func base(_ random: inout RandomSource) -> JSONTree {
-        var tree = JSONTree(["version": "1.0", "truncation": nil, "padding": nil, "normalizer": nil])
+        var tree = JSONTree(["version": "1.0", "truncation": nil, "padding": nil])
+        tree["normalizer"] = JSONTree(random.once(in: 2) ? .null : normalizer(&random))
         tree["added_tokens"] = JSONTree([
             added(TinyModel.controlID, special: true, &random), added(TinyModel.userID, special: false, &random),
         ])
         tree["pre_tokenizer"] = JSONTree(preTokenizer(&random))
-        tree["decoder"] = JSONTree(["type": "ByteLevel"])
+        tree["decoder"] = JSONTree(random.once(in: 2) ? ["type": "ByteLevel"] : decoder)
         if random.once(in: 2) { tree["post_processor"] = JSONTree(postProcessor) }
         tree["model"] = model(&random)
         return tree
@@ -28,9 +29,52 @@ enum TokenizerDocument {
             "use_regex": .bool(random.once(in: 2)),
         ]
         guard random.once(in: 2) else { return byteLevel }
+        if random.once(in: 2) {
+            let steps: [JSON] = [
+                split(&random), ["type": "Metaspace", "replacement": "_", "prepend_scheme": "first", "split": true],
+                ["type": "Punctuation", "behavior": "Contiguous"], ["type": "Whitespace"], ["type": "WhitespaceSplit"],
+            ]
+            return [
+                "type": "Sequence",
+                "pretokenizers": [steps[random.index(steps.count)], steps[random.index(steps.count)], byteLevel],
+            ]
+        }
         let digits: JSON = ["type": "Digits", "individual_digits": .bool(random.once(in: 2))]
         return ["type": "Sequence", "pretokenizers": [digits, byteLevel]]
     }
+
+    private static func split(_ random: inout RandomSource) -> JSON {
+        let patterns = [
+            #"(?i:'s|'ll)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#,
+            #"\w+|[^\w\s]++|(?<=a)\b|[a-c&&[^b]]{2,3}?"#, "[[:alpha:]]*|(?>a|ab)$",
+        ]
+        let behaviors = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+        return [
+            "type": "Split", "pattern": ["Regex": .string(patterns[random.index(patterns.count)])],
+            "behavior": .string(behaviors[random.index(behaviors.count)]), "invert": .bool(random.once(in: 4)),
+        ]
+    }
+
+    private static func normalizer(_ random: inout RandomSource) -> JSON {
+        let steps: [JSON] = [
+            ["type": "NFC"], ["type": "NFKD"], ["type": "Lowercase"], ["type": "StripAccents"], ["type": "ByteLevel"],
+            ["type": "Strip", "strip_left": true, "strip_right": .bool(random.once(in: 2))],
+            ["type": "Prepend", "prepend": "_"], ["type": "Replace", "pattern": ["Regex": #"\s{2,}"#], "content": " "],
+            ["type": "Replace", "pattern": ["String": " "], "content": "_"],
+        ]
+        return [
+            "type": "Sequence", "normalizers": [steps[random.index(steps.count)], steps[random.index(steps.count)]],
+        ]
+    }
+
+    private static let decoder: JSON = [
+        "type": "Sequence",
+        "decoders": [
+            ["type": "Replace", "pattern": ["String": "_"], "content": " "], ["type": "ByteFallback"], ["type": "Fuse"],
+            ["type": "Metaspace", "replacement": "_", "prepend_scheme": "always"],
+            ["type": "Strip", "content": " ", "start": 1, "stop": 0],
+        ],
+    ]
 
     private static let postProcessor: JSON = [
         "type": "TemplateProcessing",
