@@ -131,6 +131,13 @@ extension Checkpoint {
         _ = try directory.readable(name, path: path)
     }
 
+    /// Has the system read the pages of a tensor, while something else is done. Views of an archive's records are checked
+    /// when they are read, and are left until then.
+    public func prefetch(_ name: String) {
+        guard let entry = directory.entry(name), entry.view == nil, let byteCount = entry.byteCount else { return }
+        entry.file.prefetch(entry.byteOffset..<entry.byteOffset + byteCount)
+    }
+
     /// The element type of a tensor; nil where it is absent or of a type that is not read.
     public func elementType(of name: String) -> ElementType? { directory.entry(name)?.elementType }
 

@@ -234,9 +234,6 @@ extension WeightReader {
 
     /// Has the system read the pages of a layer's tensors, while something else is done.
     fileprivate func prefetchPages(of sources: LayerSources) {
-        for tensor in sources.tensors(plan) {
-            guard let stored = try? checkpoint.tensor(tensor.name) else { continue }
-            stored.file.prefetch(stored.byteOffset..<stored.byteOffset + stored.byteCount)
-        }
+        for tensor in sources.tensors(plan) { checkpoint.prefetch(tensor.name) }
     }
 }
