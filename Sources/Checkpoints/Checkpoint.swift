@@ -15,7 +15,7 @@ public struct Checkpoint: Sendable {
     /// As it was given to `open`.
     public let givenName: String
     public let format: Format
-    private let directory: TensorDirectory
+    var directory: TensorDirectory
 
     /// Opens a GGUF file or a PyTorch archive beside its config.json, known by their first bytes, or a folder with
     /// config.json and safetensors files or PyTorch archives.
@@ -134,7 +134,9 @@ extension Checkpoint {
     /// Has the system read the pages of a tensor, while something else is done. Views of an archive's records are checked
     /// when they are read, and are left until then.
     public func prefetch(_ name: String) {
-        guard let entry = directory.entry(name), entry.view == nil, let byteCount = entry.byteCount else { return }
+        guard let entry = directory.entry(name), entry.view == nil, entry.memory == nil,
+            let byteCount = entry.byteCount
+        else { return }
         entry.file.prefetch(entry.byteOffset..<entry.byteOffset + byteCount)
     }
 

@@ -18,6 +18,8 @@ struct TensorDirectory: Sendable {
         let byteCount: Int?
         /// Where the tensor is a view of a record of an archive; else its bytes stand in the file.
         var view: StorageView?
+        /// The bytes of a tensor that is in no file.
+        var memory: HeapBytes?
 
         /// The product of the shape, which the formats' readers have checked for overflow.
         var elementCount: Int { shape.reduce(1, *) }
@@ -43,12 +45,21 @@ struct TensorDirectory: Sendable {
         return true
     }
 
+    /// Puts an entry in the place of the one of its name, or behind all.
+    mutating func put(_ entry: Entry) {
+        if let index = indices[ExactString(entry.name)] {
+            entries[index] = entry
+        } else {
+            _ = append(entry)
+        }
+    }
+
     /// The tensor of this name.
     ///
     /// - Parameter path: the checkpoint, for messages.
     func tensor(_ name: String, path: String) throws(CheckpointError) -> StoredTensor {
         let (entry, elementType, byteCount) = try readable(name, path: path)
-        let (memory, byteOffset) = try entry.view?.read() ?? (nil, entry.byteOffset)
+        let (memory, byteOffset) = try entry.view?.read() ?? (entry.memory, entry.byteOffset)
         return StoredTensor(
             name: entry.name, shape: entry.shape, elementType: elementType, file: entry.file, byteOffset: byteOffset,
             byteCount: byteCount, memory: memory)

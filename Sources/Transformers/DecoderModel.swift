@@ -4,8 +4,8 @@ public import Checkpoints
 public struct DecoderModel: Sendable {
     /// What is computed; it may be altered where the tensors still fit it.
     public var plan: DecoderPlan
-    public let checkpoint: Checkpoint
-    private(set) var sources: ModelSources
+    public internal(set) var checkpoint: Checkpoint
+    var sources: ModelSources
 
     /// Families that can be read.
     public static let knownFamilies = Family.known.map(\.name)
@@ -23,8 +23,8 @@ public struct DecoderModel: Sendable {
 
     /// The compute type that follows the checkpoint: that of its matrices, and bfloat16 where they are quantized.
     public var storedComputeType: ComputeType {
-        let name = sources.layers.first?.feedForwardOutput.parts.first?.weight
-        return switch name.flatMap({ checkpoint.elementType(of: $0) }) {
+        let names = sources.layers.lazy.compactMap { $0.feedForwardOutput.parts.first?.weight }
+        return switch names.compactMap({ checkpoint.elementType(of: $0) }).first {
         case .float32, .float64: .f32
         case .float16: .f16
         default: .bf16

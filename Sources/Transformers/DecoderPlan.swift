@@ -45,6 +45,11 @@ extension DecoderPlan {
         /// Index into `rotaries`; nil where queries and keys are not rotated.
         public var rotary: Int?
         public var attention: AttentionRule
+        /// Where a linear map of the stream stands: in the place of the whole layer, or of a sublayer with its norms.
+        public var linearSites: Set<Site> = []
+
+        /// Whether one map is all of the layer.
+        public var isLinear: Bool { linearSites.contains(.layer) }
 
         public init(rotary: Int?, attention: AttentionRule) {
             self.rotary = rotary
@@ -160,6 +165,11 @@ extension DecoderPlan {
     /// Floating-point operations of all layers for one token that sees `keyCount` keys on average.
     public func operationCount(averageKeyCount keyCount: Double) -> Double {
         let attention = 2 * Double(heads.queryCount * heads.width) * keyCount
-        return 2 * Double(layerCount) * (Double(matrixElementCount) + attention)
+        let map = 2 * Double(width) * Double(width)
+        return layers.reduce(0) { sum, layer in
+            if layer.isLinear { return sum + map }
+            // Sublayers that are maps are so few that they count as what they replace.
+            return sum + 2 * (Double(matrixElementCount) + attention)
+        }
     }
 }

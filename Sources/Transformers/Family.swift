@@ -53,7 +53,10 @@ extension Family {
         _ checkpoint: Checkpoint, _ settings: Settings, _ name: String, _ reader: Reader?, _ known: [String]
     ) throws(TransformerError) -> Architecture {
         guard let reader else { throw .unknownFamily(path: settings.path, name: name, known: known.sorted()) }
-        let architecture = try reader(settings, checkpoint)
+        // First, so that no family takes the setting for one that it does not know.
+        let linearLayers = try LinearLayers.read(settings)
+        var architecture = try reader(settings, checkpoint)
+        try LinearLayers.put(linearLayers, into: &architecture, settings)
         try settings.check(architecture.plan)
         return architecture
     }

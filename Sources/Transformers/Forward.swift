@@ -118,10 +118,31 @@ extension Forward {
     public func apply(
         _ index: Int, to stream: Stream, observer: (any Observer)? = nil
     ) throws(TransformerError) -> Stream {
+        try withWeights(of: index) { weights throws(TransformerError) in
+            try apply(weights, of: index, to: stream, observer: observer)
+        }
+    }
+
+    /// The streams leaving layer `index`, of several that enter it: its weights are read once for all. A stream is let go
+    /// when it has been used, unless the caller keeps it.
+    public func apply(_ index: Int, to streams: consuming [Stream]) throws(TransformerError) -> [Stream] {
+        var streams = streams
+        if streams.isEmpty { return [] }
+        return try withWeights(of: index) { weights throws(TransformerError) in
+            for position in streams.indices {
+                streams[position] = try apply(weights, of: index, to: streams[position], observer: nil)
+            }
+            return streams
+        }
+    }
+
+    private func withWeights<Value>(
+        of index: Int, _ body: (LayerWeights) throws(TransformerError) -> Value
+    ) throws(TransformerError) -> Value {
         let layer = try prefetch.layer(index)
-        let result: Result<Stream, TransformerError>
+        let result: Result<Value, TransformerError>
         do throws(TransformerError) {
-            result = .success(try apply(layer.weights, of: index, to: stream, observer: observer))
+            result = .success(try body(layer.weights))
         } catch {
             result = .failure(error)
         }
@@ -139,29 +160,62 @@ extension Forward {
             let workspace = workspaces[lane]
             let rows = layout.rows(of: slabs[slab])
             let step = LayerStep(
-                plan: plan, layer: plan.layers[index], weights: weights,
-                rotation: plan.layers[index].rotary.map { rotaries[$0] }, device: device,
-                workspace: workspace.prefix(rows.count), layout: layout, sequences: slabs[slab])
+                plan: plan, layer: plan.layers[index], rotation: plan.layers[index].rotary.map { rotaries[$0] },
+                device: device, workspace: workspace.prefix(rows.count), layout: layout, sequences: slabs[slab])
             let input = try stream.rows(rows, staging: workspace.input)
             let output = try next.destination(rows, staging: workspace.output)
-            try wrapping { () throws(ComputeError) in try step.attention(input, into: output) }
-            if sites.contains(.attention) {
-                try observe(.attention, index, rows, before: input, after: output, observer)
+            switch weights {
+            case .linear(let map):
+                try wrapping { () throws(ComputeError) in
+                    try device.copy(input, to: output)
+                    try step.add(map, of: input, to: output)
+                }
+            case .transformer(let attention, let feedForward):
+                try apply(attention, feedForward, of: index, step, rows, input, output, sites, observer)
             }
-            let middle = try sites.contains(.feedForward) ? snapshot(output) : nil
-            let source = plan.residual == .parallel ? input : output
-            try wrapping { () throws(ComputeError) in try step.feedForward(source, addingTo: output) }
             try checkFinite(output, rows, stage: "after layer \(index)")
-            if let middle {
-                let x = plan.residual == .parallel ? input : middle
-                try observe(.feedForward, index, rows, x: x, before: middle, after: output, observer)
-            }
             if sites.contains(.layer) {
                 try observe(.layer, index, rows, before: input, after: output, observer)
             }
             try next.commit(output, at: rows)
         }
         return next
+    }
+
+    private func apply(
+        _ attention: SublayerWeights<AttentionWeights>, _ feedForward: SublayerWeights<FeedForwardWeights>,
+        of index: Int, _ step: LayerStep, _ rows: Range<Int>, _ input: Tensor, _ output: Tensor, _ sites: Set<Site>,
+        _ observer: (any Observer)?
+    ) throws(TransformerError) {
+        try wrapping { () throws(ComputeError) in try step.attention(input, attention, into: output) }
+        if sites.contains(.attention) {
+            try observe(.attention, index, rows, before: input, after: output, observer)
+        }
+        let middle = try sites.contains(.feedForward) ? snapshot(output) : nil
+        let source = plan.residual == .parallel ? input : output
+        try wrapping { () throws(ComputeError) in try step.feedForward(source, feedForward, addingTo: output) }
+        if let middle {
+            let x = plan.residual == .parallel ? input : middle
+            try observe(.feedForward, index, rows, x: x, before: middle, after: output, observer)
+        }
+    }
+
+    /// x + x·matrix + bias of a stream, in float32.
+    public func apply(_ map: LinearMap, to stream: Stream) throws(TransformerError) -> Stream {
+        let (matrix, bias) = try wrapping { () throws(ComputeError) in
+            (
+                try device.makeTensor(map.matrix, [map.width, map.width], for: "a linear map"),
+                try device.makeTensor(map.bias, [map.width], for: "a linear map's bias")
+            )
+        }
+        return try newStream(stage: "after a linear map") { rows, lane, output throws(TransformerError) in
+            let input = try stream.rows(rows, staging: workspaces[lane].input)
+            try wrapping { () throws(ComputeError) in
+                try device.copy(input, to: output)
+                try device.product(input, matrix, transposesB: false, accumulates: true, into: output)
+                try device.addBias(bias, to: output)
+            }
+        }
     }
 
     /// The stream after the final norm, which the output head reads.

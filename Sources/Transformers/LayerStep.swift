@@ -85,7 +85,6 @@ extension Device {
 struct LayerStep {
     let plan: DecoderPlan
     let layer: DecoderPlan.Layer
-    let weights: LayerWeights
     let rotation: RotaryTable?
     let device: Device
     let workspace: SlabWorkspace
@@ -94,7 +93,19 @@ struct LayerStep {
     let sequences: Range<Int>
 
     /// output = input + attention(input); both (tokens, width).
-    func attention(_ input: Tensor, into output: Tensor) throws(ComputeError) {
+    func attention(
+        _ input: Tensor, _ weights: SublayerWeights<AttentionWeights>, into output: Tensor
+    ) throws(ComputeError) {
+        try device.copy(input, to: output)
+        switch weights {
+        case .linear(let map): try add(map, of: input, to: output)
+        case .own(let weights): try attention(input, weights, addingTo: output)
+        }
+    }
+
+    private func attention(
+        _ input: Tensor, _ weights: AttentionWeights, addingTo output: Tensor
+    ) throws(ComputeError) {
         let heads = plan.heads
         let queryColumns = 0..<heads.queryCount * heads.width
         let keyColumns = queryColumns.upperBound..<queryColumns.upperBound + heads.keyCount * heads.width
@@ -103,7 +114,7 @@ struct LayerStep {
             workspace.queryKeyValue.columns(queryColumns), workspace.queryKeyValue.columns(keyColumns)
         )
 
-        try project(try entering(input, weights.attentionNorm), weights.queryKeyValue, into: workspace.queryKeyValue)
+        try project(try entering(input, weights.norm), weights.queryKeyValue, into: workspace.queryKeyValue)
         if let limit = plan.queryKeyValueLimit { try device.clamp(workspace.queryKeyValue, to: limit) }
         if let scope = plan.queryKeyNorm?.scope, let queryNorm = weights.queryNorm, let keyNorm = weights.keyNorm {
             let groupWidth = scope == .projection ? nil : heads.width
@@ -119,32 +130,40 @@ struct LayerStep {
         try device.attention(
             query: query, key: key, value: workspace.queryKeyValue.columns(valueColumns),
             lengths: Array(layout.lengths[sequences]), heads: heads, rule: layer.attention, into: workspace.context)
-        try device.copy(input, to: output)
-        try add(
-            workspace.context, weights.attentionOutput, weights.attentionOutputNorm, staging: workspace.sublayer,
-            to: output)
-        if plan.normPlacement == .afterResidual, let norm = weights.attentionOutputNorm {
+        try add(workspace.context, weights.output, weights.outputNorm, staging: workspace.sublayer, to: output)
+        if plan.normPlacement == .afterResidual, let norm = weights.outputNorm {
             try device.normalize(output, norm, into: output)
         }
     }
 
     /// stream += mlp(source); both (tokens, width), and `source` may be the stream itself.
-    func feedForward(_ source: Tensor, addingTo stream: Tensor) throws(ComputeError) {
-        let entering = try entering(source, weights.feedForwardNorm)
+    func feedForward(
+        _ source: Tensor, _ weights: SublayerWeights<FeedForwardWeights>, addingTo stream: Tensor
+    ) throws(ComputeError) {
+        switch weights {
+        case .linear(let map): try add(map, of: source, to: stream)
+        case .own(let weights): try feedForward(source, weights, addingTo: stream)
+        }
+    }
+
+    private func feedForward(
+        _ source: Tensor, _ weights: FeedForwardWeights, addingTo stream: Tensor
+    ) throws(ComputeError) {
+        let entering = try entering(source, weights.norm)
         let blockRowCount = max(1, workspace.activated.rows)
         for begin in stride(from: 0, to: stream.rows, by: blockRowCount) {
             let rows = begin..<min(begin + blockRowCount, stream.rows)
             let inner = workspace.inner.rows(0..<rows.count)
             let activated = workspace.activated.rows(0..<rows.count)
-            try multiply(entering.rows(rows), weights.feedForwardInput, into: inner)
+            try multiply(entering.rows(rows), weights.input, into: inner)
             try device.activate(
-                inner, bias: weights.feedForwardInput.bias, plan.feedForward.activation,
+                inner, bias: weights.input.bias, plan.feedForward.activation,
                 isGated: plan.feedForward.isGated, into: activated)
             try add(
-                activated, weights.feedForwardOutput, weights.feedForwardOutputNorm,
-                staging: workspace.sublayer?.rows(rows), to: stream.rows(rows))
+                activated, weights.output, weights.outputNorm, staging: workspace.sublayer?.rows(rows),
+                to: stream.rows(rows))
         }
-        if plan.normPlacement == .afterResidual, let norm = weights.feedForwardOutputNorm {
+        if plan.normPlacement == .afterResidual, let norm = weights.outputNorm {
             try device.normalize(stream, norm, into: stream)
         }
     }
@@ -153,6 +172,15 @@ struct LayerStep {
 // MARK: - Parts of a sublayer
 
 extension LayerStep {
+    /// stream += x · weightᵀ + bias; `x` may be the stream itself.
+    func add(_ map: Projection, of x: Tensor, to stream: Tensor) throws(ComputeError) {
+        // A product may not read what it adds to, and `normed` is of the compute type.
+        try device.convert(x, into: workspace.normed)
+        try device.product(
+            workspace.normed, map.weight, transposesB: !map.isInputMajor, accumulates: true, into: stream)
+        if let bias = map.bias { try device.addBias(bias, to: stream) }
+    }
+
     /// What a sublayer reads of the stream, in the compute type.
     private func entering(_ x: Tensor, _ norm: NormWeights?) throws(ComputeError) -> Tensor {
         if let norm {

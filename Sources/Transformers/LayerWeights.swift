@@ -18,20 +18,39 @@ struct Projection: Sendable {
     let bias: Tensor?
 }
 
-/// One layer's weights; projections that share an input are stacked.
-struct LayerWeights: Sendable {
-    let attentionNorm: NormWeights?
-    let attentionOutputNorm: NormWeights?
+/// One layer's weights.
+enum LayerWeights: Sendable {
+    case transformer(attention: SublayerWeights<AttentionWeights>, feedForward: SublayerWeights<FeedForwardWeights>)
+    /// y = x + x · weightᵀ + bias.
+    case linear(Projection)
+}
+
+/// A sublayer's weights, or a linear map of the stream in its place.
+enum SublayerWeights<Own: Sendable>: Sendable {
+    case own(Own)
+    /// stream += x · weightᵀ + bias.
+    case linear(Projection)
+
+    var own: Own? { if case .own(let weights) = self { weights } else { nil } }
+}
+
+/// Of attention; projections that share an input are stacked.
+struct AttentionWeights: Sendable {
+    let norm: NormWeights?
+    let outputNorm: NormWeights?
     /// Outputs: query, key, value of all heads.
     let queryKeyValue: Projection
     let queryNorm: NormWeights?
     let keyNorm: NormWeights?
-    let attentionOutput: Projection
-    let feedForwardNorm: NormWeights?
-    let feedForwardOutputNorm: NormWeights?
+    let output: Projection
+}
+
+struct FeedForwardWeights: Sendable {
+    let norm: NormWeights?
+    let outputNorm: NormWeights?
     /// Outputs: gate and up, or up alone.
-    let feedForwardInput: Projection
-    let feedForwardOutput: Projection
+    let input: Projection
+    let output: Projection
 }
 
 /// Reads weights out of a checkpoint, decodes and checks them.
@@ -45,35 +64,56 @@ struct WeightReader: Sendable {
 
     /// The weights as they are stored; see `complete`.
     func layer(_ sources: LayerSources) throws(TransformerError) -> LayerWeights {
-        let (width, heads, biases) = (plan.width, plan.heads, plan.biases)
-        return LayerWeights(
-            attentionNorm: try norm(sources.attentionNorm),
-            attentionOutputNorm: try norm(sources.attentionOutputNorm),
+        if let map = sources.maps[.layer] { return .linear(try linearMap(map)) }
+        let attention: SublayerWeights<AttentionWeights>
+        if let map = sources.maps[.attention] {
+            attention = .linear(try linearMap(map))
+        } else {
+            attention = .own(try self.attention(sources))
+        }
+        if let map = sources.maps[.feedForward] {
+            return .transformer(attention: attention, feedForward: .linear(try linearMap(map)))
+        }
+        return .transformer(attention: attention, feedForward: .own(try feedForward(sources)))
+    }
+
+    func linearMap(_ source: ProjectionSource) throws(TransformerError) -> Projection {
+        try projection(source, inputs: plan.width, hasBias: true)
+    }
+
+    private func attention(_ sources: LayerSources) throws(TransformerError) -> AttentionWeights {
+        let (heads, biases) = (plan.heads, plan.biases)
+        return AttentionWeights(
+            norm: try norm(sources.attentionNorm), outputNorm: try norm(sources.attentionOutputNorm),
             queryKeyValue: try projection(
-                sources.queryKeyValue, inputs: width, hasBias: biases.contains(.queryKeyValue)),
+                sources.queryKeyValue, inputs: plan.width, hasBias: biases.contains(.queryKeyValue)),
             queryNorm: try headNorm(sources.queryNorm, heads.queryCount),
             keyNorm: try headNorm(sources.keyNorm, heads.keyCount),
-            attentionOutput: try projection(
+            output: try projection(
                 sources.attentionOutput, inputs: heads.queryCount * heads.width,
-                hasBias: biases.contains(.attentionOutput)),
-            feedForwardNorm: try norm(sources.feedForwardNorm),
-            feedForwardOutputNorm: try norm(sources.feedForwardOutputNorm),
-            feedForwardInput: try projection(
-                sources.feedForwardInput, inputs: width, hasBias: biases.contains(.feedForwardInput)),
-            feedForwardOutput: try projection(
+                hasBias: biases.contains(.attentionOutput)))
+    }
+
+    private func feedForward(_ sources: LayerSources) throws(TransformerError) -> FeedForwardWeights {
+        FeedForwardWeights(
+            norm: try norm(sources.feedForwardNorm), outputNorm: try norm(sources.feedForwardOutputNorm),
+            input: try projection(
+                sources.feedForwardInput, inputs: plan.width, hasBias: plan.biases.contains(.feedForwardInput)),
+            output: try projection(
                 sources.feedForwardOutput, inputs: plan.feedForward.width,
-                hasBias: biases.contains(.feedForwardOutput)))
+                hasBias: plan.biases.contains(.feedForwardOutput)))
     }
 
     /// Makes of stored weights, once they are there, what is computed with: norms have their offset added, and biases that
     /// are added to the stream are scaled like the products.
     func complete(_ weights: LayerWeights) throws(TransformerError) {
+        guard case .transformer(let attention, let feedForward) = weights else { return }
+        let (attended, fed) = (attention.own, feedForward.own)
         let norms = [
-            weights.attentionNorm, weights.attentionOutputNorm, weights.queryNorm, weights.keyNorm,
-            weights.feedForwardNorm, weights.feedForwardOutputNorm,
+            attended?.norm, attended?.outputNorm, attended?.queryNorm, attended?.keyNorm, fed?.norm, fed?.outputNorm,
         ]
-        for norm in norms { try complete(norm) }
-        for bias in [weights.attentionOutput.bias, weights.feedForwardOutput.bias] where plan.residualScale != 1 {
+        for norm in norms { try complete(norm ?? nil) }
+        for bias in [attended?.output.bias, fed?.output.bias] where plan.residualScale != 1 {
             guard let bias else { continue }
             try wrapping { () throws(ComputeError) in try device.scale(bias, by: plan.residualScale) }
         }
@@ -147,7 +187,7 @@ struct WeightReader: Sendable {
 
     // MARK: Projections
 
-    private func projection(
+    func projection(
         _ source: ProjectionSource, inputs: Int, hasBias: Bool
     ) throws(TransformerError) -> Projection {
         let weight = try matrix(source, inputs: inputs, computeType.elementType)

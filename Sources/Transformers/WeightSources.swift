@@ -65,6 +65,11 @@ struct StoredShape: Sendable, Hashable {
 }
 
 enum TensorName {
+    /// The name of a linear map's matrix in a layer.
+    static func linearMap(_ site: Site, layerPrefix: String) -> String {
+        site == .layer ? "\(layerPrefix).linear.weight" : "\(layerPrefix).linear_\(site.rawValue).weight"
+    }
+
     /// The name of the bias that belongs to a weight.
     static func bias(of weight: String) -> String {
         weight.hasSuffix(".weight") ? weight.dropLast("weight".count) + "bias" : weight + ".bias"
@@ -89,10 +94,19 @@ struct LayerSources: Sendable {
     /// Gate and up, or up alone.
     var feedForwardInput: ProjectionSource
     var feedForwardOutput: ProjectionSource
+    /// Linear maps, (width, width) and with a bias, in the place of the layer or of its sublayers.
+    var maps: [Site: ProjectionSource] = [:]
 
     /// All tensors of the layer with their shapes; one that two parts share occurs twice.
     func tensors(_ plan: DecoderPlan) -> [StoredShape] {
-        let norms = [attentionNorm, attentionOutputNorm, feedForwardNorm, feedForwardOutputNorm].compactMap(\.self)
+        let linear = Site.allCases.flatMap { maps[$0]?.tensors(inputs: plan.width, hasBias: true) ?? [] }
+        if maps[.layer] != nil { return linear }
+        return linear + (maps[.attention] == nil ? attentionTensors(plan) : [])
+            + (maps[.feedForward] == nil ? feedForwardTensors(plan) : [])
+    }
+
+    private func attentionTensors(_ plan: DecoderPlan) -> [StoredShape] {
+        let norms = [attentionNorm, attentionOutputNorm].compactMap(\.self)
         var tensors: [StoredShape] = norms.flatMap { $0.tensors(plan.norm, [plan.width]) }
         if let queryKeyNorm = plan.queryKeyNorm {
             for (sources, headCount) in [(queryNorm, plan.heads.queryCount), (keyNorm, plan.heads.keyCount)] {
@@ -103,10 +117,27 @@ struct LayerSources: Sendable {
         let queryWidth = plan.heads.queryCount * plan.heads.width
         tensors += queryKeyValue.tensors(inputs: plan.width, hasBias: plan.biases.contains(.queryKeyValue))
         tensors += attentionOutput.tensors(inputs: queryWidth, hasBias: plan.biases.contains(.attentionOutput))
-        tensors += feedForwardInput.tensors(inputs: plan.width, hasBias: plan.biases.contains(.feedForwardInput))
-        tensors += feedForwardOutput.tensors(
-            inputs: plan.feedForward.width, hasBias: plan.biases.contains(.feedForwardOutput))
         return tensors
+    }
+
+    private func feedForwardTensors(_ plan: DecoderPlan) -> [StoredShape] {
+        let norms = [feedForwardNorm, feedForwardOutputNorm].compactMap(\.self)
+        return norms.flatMap { $0.tensors(plan.norm, [plan.width]) }
+            + feedForwardInput.tensors(inputs: plan.width, hasBias: plan.biases.contains(.feedForwardInput))
+            + feedForwardOutput.tensors(
+                inputs: plan.feedForward.width, hasBias: plan.biases.contains(.feedForwardOutput))
+    }
+
+    /// What the names of the layer's tensors begin with, for instance `model.layers.7`.
+    ///
+    /// - Parameter index: The layer's own.
+    func prefix(_ index: Int) -> String {
+        var parts: [Substring] = []
+        for part in feedForwardOutput.parts[0].weight.split(separator: ".") {
+            parts.append(part)
+            if part == "\(index)" { break }
+        }
+        return parts.joined(separator: ".")
     }
 }
 
