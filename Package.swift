@@ -46,15 +46,18 @@ let package = Package(
         room("Tokenizers", "Checkpoints", "CPCRE2"),
         room("Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Linearity", "Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
-        room("Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors"),
+        room(
+            "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "LinearAlgebra", "Compute",
+            "Tensors"),
+        room("Reports", "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors"),
         room("Conformance", "Compute", "Tensors"),
         room(
             "Benchmarking", "Conformance", "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
         .executableTarget(
             name: "straightedge",
             dependencies: [
-                "Benchmarking", "Conformance", "Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints",
-                "Compute", "Tensors",
+                "Benchmarking", "Conformance", "Reports", "Evaluation", "Linearity", "Transformers", "Tokenizers",
+                "Checkpoints", "Compute", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -79,6 +82,9 @@ let package = Package(
         tests(
             of: "Linearity", "Transformers", "LinearAlgebra", "Checkpoints", "Compute", "Tensors", "TestSupport",
             fixtures: true),
+        tests(
+            of: "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors",
+            "TestSupport", fixtures: true),
         tests(of: "Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "TestSupport"),
         tests(of: "Benchmarking", "Checkpoints", "Conformance", "Compute", "Tensors", "TestSupport"),
         tests(of: "straightedge", "Checkpoints", "TestSupport", fixtures: true),

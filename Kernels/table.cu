@@ -194,6 +194,7 @@ ck_api make_table() {
     api.symmetric_eigen = Entry<symmetric_eigen>::call;
     api.singular_decomposition = Entry<singular_decomposition>::call;
     api.symmetric_product = Entry<symmetric_product>::call;
+    api.token_divergences = Entry<token_divergences>::call;
     return api;
 }
 

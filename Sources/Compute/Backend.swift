@@ -81,6 +81,8 @@ package protocol Backend: Sendable {
     func subtract(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError)
     /// result[i] = (log Σ exp, the target's logit, the index of the largest) of row i, in float64.
     func tokenScores(_ logits: Tensor, targets: [Int32], into result: Tensor) throws(ComputeError)
+    /// result[i] = KL(softmax of row i of the reference || softmax of row i of the logits), in float64.
+    func tokenDivergences(reference: Tensor, logits: Tensor, into result: Tensor) throws(ComputeError)
     /// The first row that holds a NaN or an infinity.
     func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int?
 

@@ -285,6 +285,28 @@ extension Device {
         try backend.tokenScores(logits, targets: targets, into: result)
     }
 
+    /// How far the predictions of each token are from those of a reference: KL(P || Q) = Σ p·log(p/q) in nats, with
+    /// P = softmax(reference) and Q = softmax(logits).
+    ///
+    /// It is summed as Σ p·(eʳ - 1 - r) with r = log(q/p): no term is negative, and so those of distributions that are
+    /// nearly the same do not cancel. A logit of -∞ is a probability of 0: in both it adds nothing, in Q alone the
+    /// divergence is ∞. It is NaN where a row holds a NaN or ∞, or nothing above -∞: that is no distribution.
+    ///
+    /// - Parameters:
+    ///   - reference: (tokens, vocabulary).
+    ///   - logits: (tokens, vocabulary).
+    ///   - result: (tokens, 1) float64.
+    public func tokenDivergences(
+        reference: Tensor, logits: Tensor, into result: Tensor
+    ) throws(ComputeError) {
+        try check(reference, "reference", .float32, in: "tokenDivergences")
+        try check(logits, "logits", .float32, in: "tokenDivergences")
+        try check(logits, "logits", rows: reference.rows, columns: reference.columns, in: "tokenDivergences")
+        try check(result, "result", .float64, in: "tokenDivergences")
+        try check(result, "result", rows: reference.rows, columns: 1, in: "tokenDivergences")
+        try backend.tokenDivergences(reference: reference, logits: logits, into: result)
+    }
+
     /// result = a + b, all (tokens, width); result may be a or b.
     public func add(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
         for (tensor, operand) in [(a, "a"), (b, "b"), (result, "result")] {

@@ -125,7 +125,7 @@ struct WeightReader: Sendable {
         try wrapping { () throws(ComputeError) in try device.addBias(offset, to: norm.weight) }
     }
 
-    /// The head of the logits, float32, with its bias.
+    /// The head of the logits, float32, with its bias, and the norm before it.
     func head(_ sources: ModelSources) throws(TransformerError) -> OutputHead {
         let tableWidth = plan.embedding.projectedWidth ?? plan.width
         let source = ProjectionSource(sources.head, plan.vocabularySize)
@@ -134,7 +134,8 @@ struct WeightReader: Sendable {
         }
         return OutputHead(
             projection: projection, weight: try matrix(source, inputs: tableWidth, .float32),
-            bias: try plan.biases.contains(.head) ? vector(sources.headBiasName, plan.vocabularySize) : nil)
+            bias: try plan.biases.contains(.head) ? vector(sources.headBiasName, plan.vocabularySize) : nil,
+            norm: try plan.hasFinalNorm ? outerNorm(sources.finalNorm, plan.norm) : nil)
     }
 
     // MARK: Norms

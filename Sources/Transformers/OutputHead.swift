@@ -1,4 +1,4 @@
-import Compute
+public import Compute
 public import Tensors
 
 /// From the stream after the final norm to logits, in float32.
@@ -9,6 +9,29 @@ public struct OutputHead: Sendable {
     public let weight: Tensor
     /// (vocabulary).
     let bias: Tensor?
+    /// Before all that.
+    let norm: NormWeights?
+
+    /// Bytes of the head's weights on a device.
+    public static func byteCount(_ plan: DecoderPlan) -> Int {
+        let width = plan.embedding.projectedWidth ?? plan.width
+        return 4 * (plan.vocabularySize + (width == plan.width ? 0 : plan.width)) * width
+    }
+
+    /// Logits (tokens, vocabulary) of rows (tokens, width) of the stream that leaves the last layer: the final norm, and
+    /// then the head. Ask for few rows at a time.
+    ///
+    /// - Parameter plan: Of the model that the head is of.
+    public func logits(
+        ofLastStream rows: Tensor, plan: DecoderPlan, device: Device
+    ) throws(TransformerError) -> Tensor {
+        try wrapping { () throws(ComputeError) in
+            guard let norm else { return try logits(of: rows, plan: plan, device: device) }
+            let normed = try device.makeTensor(rows.shape, .float32, for: "rows of the stream")
+            try device.normalize(rows, norm, into: normed)
+            return try logits(of: normed, plan: plan, device: device)
+        }
+    }
 
     /// Logits (tokens, vocabulary) of (tokens, width).
     func logits(of normed: Tensor, plan: DecoderPlan, device: Device) throws(ComputeError) -> Tensor {

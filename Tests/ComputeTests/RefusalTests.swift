@@ -207,6 +207,28 @@ import Testing
         }
     }
 
+    @Test func tokenDivergences() throws {
+        let (logits, result) = (try tensor([2, 5]), try tensor([2, 1], .float64))
+        expectShape("tokenDivergences", "logits") {
+            try device.tokenDivergences(reference: try tensor([2, 4]), logits: logits, into: result)
+        }
+        expectShape("tokenDivergences", "logits") {
+            try device.tokenDivergences(reference: try tensor([1, 5]), logits: logits, into: result)
+        }
+        expectShape("tokenDivergences", "result") {
+            try device.tokenDivergences(reference: logits, logits: logits, into: try tensor([2, 2], .float64))
+        }
+        expectType("tokenDivergences", "result") {
+            try device.tokenDivergences(reference: logits, logits: logits, into: try tensor([2, 1]))
+        }
+        expectType("tokenDivergences", "reference") {
+            try device.tokenDivergences(reference: try tensor([2, 5], .bfloat16), logits: logits, into: result)
+        }
+        expectForeign("tokenDivergences", "reference") {
+            try device.tokenDivergences(reference: foreign([2, 5]), logits: logits, into: result)
+        }
+    }
+
     @Test func products() throws {
         let (a, b) = (try tensor([3, 4]), try tensor([4, 5]))
         expectShape("product", "b") { try device.product(a, b, transposesB: true, into: try tensor([3, 5])) }

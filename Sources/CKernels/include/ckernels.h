@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 // Changes whenever the table or a struct in it does.
-#define CK_ABI_VERSION 2
+#define CK_ABI_VERSION 3
 
 // What a function returns; `describe_error` has the words.
 typedef enum {
@@ -269,6 +269,11 @@ typedef struct ck_api {
     int32_t (*CK_NONNULL singular_decomposition)(ck_context *CK_NONNULL context, ck_tensor a, ck_tensor left,
                                                  ck_tensor right, double *CK_NONNULL values);
     int32_t (*CK_NONNULL symmetric_product)(ck_context *CK_NONNULL context, ck_tensor a, ck_tensor x, ck_tensor y);
+
+    // MARK: Evaluation
+
+    int32_t (*CK_NONNULL token_divergences)(ck_context *CK_NONNULL context, ck_tensor reference, ck_tensor logits,
+                                            ck_tensor result);
 } ck_api;
 
 // The only symbol that a kernel library exports; null for another version.

@@ -120,6 +120,12 @@ extension CUDABackend {
         }
     }
 
+    package func tokenDivergences(reference: Tensor, logits: Tensor, into result: Tensor) throws(ComputeError) {
+        try unsafe call("token_divergences") { api, context in
+            unsafe api.token_divergences(context, reference.kernels, logits.kernels, result.kernels)
+        }
+    }
+
     package func add(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
         try unsafe call("add") { api, context in unsafe api.add(context, a.kernels, b.kernels, result.kernels) }
     }

@@ -30,7 +30,7 @@ extension HostBackend {
     }
 
     /// The largest number, and whether all are numbers.
-    private func largest(_ values: UnsafePointer<Float>, _ count: Int) -> (Float, isNumber: Bool) {
+    func largest(_ values: UnsafePointer<Float>, _ count: Int) -> (Float, isNumber: Bool) {
         var maxima = Loops.Vector(repeating: -.infinity)
         var isNaN = SIMDMask<SIMD4<Int32>>(repeating: false)
         unsafe Loops.forEachVector(values, count, padding: -.infinity) { vector, _ in
@@ -47,7 +47,7 @@ extension HostBackend {
     }
 
     /// Σ exp(x - maximum), summed in Double.
-    private func sumOfExponentials(_ values: UnsafePointer<Float>, _ count: Int, below maximum: Float) -> Double {
+    func sumOfExponentials(_ values: UnsafePointer<Float>, _ count: Int, below maximum: Float) -> Double {
         var sums = SIMD4<Double>.zero
         let wholeCount = count & ~3
         for offset in stride(from: 0, to: wholeCount, by: 4) {
