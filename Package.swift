@@ -75,7 +75,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Compute"], path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Tensors"),
         tests(of: "Compute", "Conformance", "Tensors", "TestSupport"),
-        tests(of: "LinearAlgebra", "Checkpoints", "Compute", "Tensors", fixtures: true),
+        tests(of: "LinearAlgebra", "Checkpoints", "Compute", "Tensors", "TestSupport", fixtures: true),
         tests(of: "Checkpoints", "Tensors", "TestSupport", fixtures: true),
         tests(of: "Tokenizers", "Checkpoints", "TestSupport", fixtures: true),
         tests(of: "Transformers", "Checkpoints", "Compute", "Tensors", "TestSupport", fixtures: true),

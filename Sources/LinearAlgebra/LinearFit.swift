@@ -93,10 +93,9 @@ private struct ScaledProblem {
         self.moments = moments
         device = moments.device
         let width = moments.width
-        let resolution = 64 * Double.ulpOfOne * Double.ulpOfOne * Double(max(moments.count, 1))
         let variances = try device.diagonal(of: moments.gram)
         let factors = zip(variances, moments.meanX).map { variance, mean in
-            variance > resolution * mean * mean && variance > 0 ? 1 / variance.squareRoot() : 0
+            Moments.varies(squares: variance, mean: mean, count: moments.count) ? 1 / variance.squareRoot() : 0
         }
         constantColumnCount = factors.count { $0 == 0 }
         scales = try device.makeTensor(factors, [width], for: "column scales")

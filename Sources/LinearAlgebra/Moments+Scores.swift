@@ -99,4 +99,16 @@ public struct HeldOutErrors: Sendable {
             contributionSquares = nil
         }
     }
+
+    private init(residualSquares: Double, outputSquares: Double, contributionSquares: Double?) {
+        self.residualSquares = residualSquares
+        self.outputSquares = outputSquares
+        self.contributionSquares = contributionSquares
+    }
+
+    /// Of another map on the same rows.
+    func replacingResidual(_ squares: Double) -> HeldOutErrors {
+        HeldOutErrors(
+            residualSquares: max(0, squares), outputSquares: outputSquares, contributionSquares: contributionSquares)
+    }
 }

@@ -11,6 +11,8 @@ public struct OrthogonalFit: Sendable {
     public let scale: Double
     /// ν² = (Σσ)²/(‖X_c‖²·‖Y_c‖²): 1 less the share of ‖Y_c‖² that is left over.
     public let similarity: Double
+    /// σmin/σmax: near 0 it leaves Q to chance in some directions, which hardly matter for the fit.
+    let smallestShare: Double
 
     /// - Parameters:
     ///   - cross: X_cᵀY_c, (width, width) float64; overwritten.
@@ -24,6 +26,7 @@ public struct OrthogonalFit: Sendable {
         rotation = try device.makeTensor(cross.shape, .float64, for: "a rotation")
         try device.product(left, right, into: rotation)
         scale = nuclearNorm / inputSquares
+        smallestShare = values[0] > 0 ? values[values.count - 1] / values[0] : 0
         similarity = nuclearNorm / inputSquares * (nuclearNorm / outputSquares)
     }
 }

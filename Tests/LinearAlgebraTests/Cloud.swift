@@ -11,7 +11,7 @@ struct Cloud: Sendable, CustomStringConvertible {
     let x: [Float]
     let y: [Float]
     /// The minimum-norm maps for B and for Y.
-    let maps: [MomentTarget: [Double]]
+    private(set) var maps: [MomentTarget: [Double]] = [:]
     /// numpy's figures.
     let expected: JSON
 
@@ -20,22 +20,29 @@ struct Cloud: Sendable, CustomStringConvertible {
         "graded", "unchanged", "large_contribution", "offset", "reflection",
     ]
 
-    init(_ name: String, from source: StaticString = #filePath) throws {
-        let folder = "/" + "\(source)".split(separator: "/").dropLast().joined(separator: "/") + "/Fixtures/"
-        let file = try SafetensorsFile(folder + "clouds.safetensors")
+    init(_ name: String) throws {
+        let file = try SafetensorsFile(Cloud.fixtures + "clouds.safetensors")
+        try self.init(
+            name, in: file, expected: try JSON.read(Cloud.fixtures + "expected.json")[name] ?? .null)
+        maps = [
+            .contribution: Cloud.elements(try file.tensor("\(name).map_contribution"), as: Double.self),
+            .output: Cloud.elements(try file.tensor("\(name).map_output"), as: Double.self),
+        ]
+    }
+
+    init(_ name: String, in file: SafetensorsFile, expected: JSON) throws {
         let stored = try file.tensor("\(name).x")
         description = name
         (rows, width) = (stored.shape[0], stored.shape[1])
         x = Cloud.elements(stored, as: Float.self)
         y = Cloud.elements(try file.tensor("\(name).y"), as: Float.self)
-        maps = [
-            .contribution: Cloud.elements(try file.tensor("\(name).map_contribution"), as: Double.self),
-            .output: Cloud.elements(try file.tensor("\(name).map_output"), as: Double.self),
-        ]
-        expected = try JSON.read(folder + "expected.json")[name] ?? .null
+        self.expected = expected
     }
 
-    private static func elements<Element: BitwiseCopyable>(_ stored: StoredTensor, as type: Element.Type) -> [Element] {
+    static let fixtures =
+        "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/") + "/Fixtures/"
+
+    static func elements<Element: BitwiseCopyable>(_ stored: StoredTensor, as type: Element.Type) -> [Element] {
         let bytes = unsafe stored.bytes
         return (0..<stored.elementCount).map {
             unsafe bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Element>.stride, as: type)
