@@ -50,6 +50,10 @@ let package = Package(
             "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "LinearAlgebra", "Compute",
             "Tensors"),
         room("Reports", "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors"),
+        room(
+            "Pruning", "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "LinearAlgebra",
+            "Compute",
+            "Tensors"),
         room("Conformance", "Compute", "Tensors"),
         room(
             "Benchmarking", "Conformance", "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
@@ -86,6 +90,7 @@ let package = Package(
             of: "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors",
             "TestSupport", fixtures: true),
         tests(of: "Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "TestSupport"),
+        tests(of: "Pruning", "Transformers", "Checkpoints", "Compute", "Tensors", "TestSupport"),
         tests(of: "Benchmarking", "Checkpoints", "Conformance", "Compute", "Tensors", "TestSupport"),
         tests(of: "straightedge", "Checkpoints", "TestSupport", fixtures: true),
         .testTarget(name: "MutationsTests", dependencies: ["mutations", "TestSupport"], swiftSettings: strict),

@@ -131,6 +131,14 @@ extension Checkpoint {
         _ = try directory.readable(name, path: path)
     }
 
+    /// The element type and the shape of a tensor; reads nothing of it.
+    ///
+    /// - Throws: `tensorMissing`, `unsupportedElementType`, `expandedTensor`.
+    public func form(of name: String) throws(CheckpointError) -> (elementType: ElementType, shape: [Int]) {
+        let (entry, elementType, _) = try directory.readable(name, path: path)
+        return (elementType, entry.shape)
+    }
+
     /// Has the system read the pages of a tensor, while something else is done. Views of an archive's records are checked
     /// when they are read, and are left until then.
     public func prefetch(_ name: String) {

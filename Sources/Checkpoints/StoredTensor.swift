@@ -26,6 +26,12 @@ public struct StoredTensor: Sendable {
         return unsafe UnsafeRawBufferPointer(rebasing: file.bytes[range])
     }
 
+    /// Gives the pages that hold some of the bytes back to the system; where they are touched again, they are read again.
+    public func release(_ range: Range<Int>) {
+        guard memory == nil else { return }
+        file.release(byteOffset + range.lowerBound..<byteOffset + range.upperBound)
+    }
+
     /// Gives the stored bytes to `body`, as `bytes` has them, and keeps them that long.
     public func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

@@ -1,3 +1,4 @@
+import Checkpoints
 import Glibc
 
 /// Why results could not be written.
@@ -81,29 +82,15 @@ public struct ResultFolder: Sendable {
     }
 
     private static func write(_ text: String, to path: String) throws(ResultFolderError) {
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
-        guard descriptor >= 0 else { throw ResultFolderError(description: "\(path) could not be made: \(reason())") }
-        var bytes = Array(text.utf8)[...]
-        while !bytes.isEmpty {
-            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else {
-                let error = ResultFolderError(description: "\(path) could not be written: \(reason()); free some space")
-                close(descriptor)
-                throw error
-            }
-            bytes = bytes.dropFirst(count)
-        }
-        let synced = fsync(descriptor) == 0
-        guard close(descriptor) == 0, synced else {
-            throw ResultFolderError(description: "\(path) could not be written: \(reason()); free some space")
+        try wrappingOutput { () throws(OutputError) in
+            let file = try OutputFile(making: path)
+            try file.write(text)
+            try file.finish()
         }
     }
 
     private static func move(_ source: String, to destination: String) throws(ResultFolderError) {
-        guard unsafe rename(source, destination) == 0 else {
-            throw ResultFolderError(description: "\(destination) could not be put in place: \(reason())")
-        }
+        try wrappingOutput { () throws(OutputError) in try OutputFile.move(source, to: destination) }
     }
 
     /// Whether there is anything of this name.

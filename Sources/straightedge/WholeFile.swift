@@ -1,3 +1,4 @@
+import Checkpoints
 import Glibc
 import Reports
 
@@ -5,7 +6,7 @@ import Reports
 final class WholeFile {
     private let path: String
     private let temporaryPath: String
-    private let descriptor: Int32
+    private let file: OutputFile
     private var isFinished = false
 
     /// - Throws: where the path is taken and may not be replaced, or nothing can be written beside it.
@@ -15,45 +16,32 @@ final class WholeFile {
             throw ResultFolderError(
                 description: "\(path) exists already; give another \(option), or --force to replace it")
         }
-        var template = Array("\(path).XXXXXX".utf8CString)
-        descriptor = unsafe mkstemp(&template)
-        temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        guard descriptor >= 0 else {
-            throw ResultFolderError(description: "\(path) could not be made: \(WholeFile.reason())")
+        (file, temporaryPath) = try WholeFile.wrapping { () throws(OutputError) in
+            try OutputFile.makeTemporary(beside: path)
         }
-        _ = fchmod(descriptor, 0o644)
     }
 
     deinit {
-        close(descriptor)
         if !isFinished { unsafe unlink(temporaryPath) }
     }
 
     /// Appends elements.
     func write<Element: BitwiseCopyable>(_ elements: [Element]) throws(ResultFolderError) {
-        var done = 0
-        let byteCount = elements.count * MemoryLayout<Element>.stride
-        while done < byteCount {
-            let count = unsafe elements.withUnsafeBytes { bytes in
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
-                return unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
-            }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else {
-                throw ResultFolderError(
-                    description: "\(path) could not be written: \(WholeFile.reason()); free some space")
-            }
-            done += count
-        }
+        try WholeFile.wrapping { () throws(OutputError) in try file.write(elements) }
     }
 
     /// Puts the file in its place.
     func finish() throws(ResultFolderError) {
-        guard fsync(descriptor) == 0, unsafe rename(temporaryPath, path) == 0 else {
-            throw ResultFolderError(description: "\(path) could not be put in place: \(WholeFile.reason())")
+        try WholeFile.wrapping { () throws(OutputError) in
+            try file.finish()
+            try OutputFile.move(temporaryPath, to: path)
         }
         isFinished = true
     }
 
-    private static func reason() -> String { unsafe String(cString: strerror(errno)) }
+    private static func wrapping<Result>(
+        _ body: () throws(OutputError) -> Result
+    ) throws(ResultFolderError) -> Result {
+        do { return try body() } catch { throw ResultFolderError(description: error.description) }
+    }
 }

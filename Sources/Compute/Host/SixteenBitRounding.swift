@@ -1,7 +1,7 @@
 import Tensors
 
 /// Rounds float32 to the types of sixteen bits: to nearest, ties to even, beyond the largest to infinity.
-enum SixteenBitRounding {
+package enum SixteenBitRounding {
     /// Stores `count` elements as float16 or bfloat16.
     static func store(
         _ source: UnsafePointer<Float>, _ elementType: ElementType, to result: UnsafeMutableRawPointer, count: Int
@@ -15,13 +15,13 @@ enum SixteenBitRounding {
     }
 
     @inline(__always)
-    static func bfloat16(_ value: Float) -> UInt16 {
+    package static func bfloat16(_ value: Float) -> UInt16 {
         let bits = value.bitPattern
         return value.isNaN ? 0x7FFF : UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 
     @inline(__always)
-    static func float16(_ value: Float) -> UInt16 {
+    package static func float16(_ value: Float) -> UInt16 {
         let magnitude = value.magnitude.bitPattern
         let sign = UInt16(truncatingIfNeeded: value.bitPattern >> 16 & 0x8000)
         if value.isNaN { return 0x7FFF }

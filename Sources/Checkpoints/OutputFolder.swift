@@ -1,0 +1,71 @@
+import Glibc
+
+/// A new folder, written beside its place under another name and renamed when it is whole: it is there with all its
+/// files or not at all.
+public final class OutputFolder {
+    /// Where the folder will be.
+    public let path: String
+    /// Where it is until then.
+    private let stagingPath: String
+    private var names: [String] = []
+    private var isFinished = false
+
+    /// Looks whether a folder can be made at `path`, and makes it under another name.
+    ///
+    /// - Throws: where something has this name already, or nothing can be written beside it.
+    public init(_ path: String) throws(OutputError) {
+        let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+        let parent = Folder.parent(of: path)
+        guard !Folder.hasEntry(path) else {
+            throw OutputError(description: "\(path.legible) exists already; give another place")
+        }
+        guard Folder.exists(parent) else {
+            throw OutputError(
+                description: "the folder \(parent.legible) does not exist; make it, or give another place")
+        }
+        var template = Array("\(parent)/.straightedge-XXXXXX".utf8CString)
+        guard unsafe mkdtemp(&template) != nil else { throw .failure("a folder in \(parent)", "be made") }
+        unsafe chmod(template, 0o755)
+        stagingPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        self.path = path
+    }
+
+    deinit {
+        guard !isFinished else { return }
+        for name in names { unsafe unlink("\(stagingPath)/\(name)") }
+        unsafe rmdir(stagingPath)
+    }
+
+    /// Makes a file of the folder.
+    ///
+    /// - Parameter name: A plain name.
+    public func makeFile(_ name: String) throws(OutputError) -> OutputFile {
+        let file = try OutputFile(making: "\(stagingPath)/\(name)", finalPath: "\(path)/\(name)")
+        names.append(name)
+        return file
+    }
+
+    /// Makes a file of a text.
+    public func write(_ text: String, to name: String) throws(OutputError) {
+        let file = try makeFile(name)
+        try file.write(text)
+        try file.finish()
+    }
+
+    /// Whether a file of this name was made.
+    public func contains(_ name: String) -> Bool { names.contains(name) }
+
+    /// Gives the folder as it is so far to `body`, at the place where it is until it is finished.
+    public func check<Failure: Error>(_ body: (_ path: String) throws(Failure) -> Void) throws(Failure) {
+        try body(stagingPath)
+    }
+
+    /// Puts the folder in its place.
+    public func finish() throws(OutputError) {
+        guard !Folder.hasEntry(path) else {
+            throw OutputError(description: "\(path.legible) was made by another program meanwhile; give another place")
+        }
+        try OutputFile.move(stagingPath, to: path)
+        isFinished = true
+    }
+}
