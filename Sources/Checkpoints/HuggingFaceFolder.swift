@@ -11,7 +11,8 @@ public struct HuggingFaceFolder: Sendable {
     public let weightFormat: WeightFormat
     /// The files of weights, in name order.
     public let weightFiles: [MappedFile]
-    private let fileNames: Set<String>
+    /// All that the folder holds.
+    public let fileNames: Set<String>
     let configFile: MappedFile
     let directory: TensorDirectory
 

@@ -39,14 +39,17 @@ extension Family {
             let name = try settings.string("general.architecture")
             let reader = known.first { $0.architectures.contains(name) }?.readMetadata
             return try read(checkpoint, settings, name, reader, known.flatMap(\.architectures))
-        case .huggingFace(let folder):
-            let settings = Settings(
-                path: checkpoint.configurationPath, config: folder.config,
-                tensorCount: checkpoint.tensorNames.count)
-            let name = try settings.string("model_type")
-            let reader = known.first { $0.modelTypes.contains(name) }?.readConfig
-            return try read(checkpoint, settings, name, reader, known.flatMap(\.modelTypes))
+        case .huggingFace(let folder): return try read(checkpoint, configuration: folder.config)
         }
+    }
+
+    /// Reads the settings of a config.json with the family that they name.
+    static func read(_ checkpoint: Checkpoint, configuration: JSON) throws(TransformerError) -> Architecture {
+        let settings = Settings(
+            path: checkpoint.configurationPath, config: configuration, tensorCount: checkpoint.tensorNames.count)
+        let name = try settings.string("model_type")
+        let reader = known.first { $0.modelTypes.contains(name) }?.readConfig
+        return try read(checkpoint, settings, name, reader, known.flatMap(\.modelTypes))
     }
 
     private static func read(

@@ -64,14 +64,14 @@ struct StoredShape: Sendable, Hashable {
     }
 }
 
-enum TensorName {
+package enum TensorName {
     /// The name of a linear map's matrix in a layer.
     static func linearMap(_ site: Site, layerPrefix: String) -> String {
         site == .layer ? "\(layerPrefix).linear.weight" : "\(layerPrefix).linear_\(site.rawValue).weight"
     }
 
     /// The name of the bias that belongs to a weight.
-    static func bias(of weight: String) -> String {
+    package static func bias(of weight: String) -> String {
         weight.hasSuffix(".weight") ? weight.dropLast("weight".count) + "bias" : weight + ".bias"
     }
 }

@@ -1,0 +1,176 @@
+import Checkpoints
+import Tensors
+public import Transformers
+
+/// An edited model as a Hugging Face folder: weights as they were stored, bit for bit but for what the edit changes,
+/// config.json, and the files that go with them.
+///
+/// Layers that are left out and layers whose projections change need nothing but the model's own code. Linear maps in the
+/// place of layers come with a small file of Python, which `transformers` runs with `trust_remote_code=True`.
+public struct HuggingFaceExport {
+    private let model: DecoderModel
+    private let edited: DecoderModel
+    private let edit: ModelEdit
+    private let folder: HuggingFaceFolder
+    private let configuration: ExportedConfiguration
+
+    /// Prepares the export of what an edit makes of a model; nothing is written.
+    ///
+    /// - Parameter model: Of a Hugging Face folder.
+    /// - Throws: `ExportError`: an edit that does not fit the model; what the family's files cannot say.
+    public init(_ model: DecoderModel, _ edit: ModelEdit) throws(ExportError) {
+        try HuggingFaceExport.check(edit, of: model)
+        let sites = edit.layers.map { (source: $0.source, sites: Set($0.maps.keys)) }
+        (folder, configuration) = try HuggingFaceExport.settings(
+            model, sites, addsFeedForwardBiases: edit.addsFeedForwardBiases)
+        self.model = model
+        self.edit = edit
+        edited = try wrappingTransformer { () throws(TransformerError) in try model.applying(edit) }
+    }
+
+    /// Looks whether a model with some layers, some of them replaced, can be exported, before its maps are there.
+    ///
+    /// - Parameter layers: The layers of the edited model: which of the model's each was, and where it has maps.
+    /// - Throws: `ExportError`: what the family's files cannot say.
+    public static func check(
+        _ model: DecoderModel, layers: [(source: Int, sites: Set<Site>)], addsFeedForwardBiases: Bool = false
+    ) throws(ExportError) {
+        try check(layers.map(\.source), of: model)
+        _ = try settings(model, layers, addsFeedForwardBiases: addsFeedForwardBiases)
+    }
+
+    /// Writes the folder; it appears under its name when it is whole, and was read again as the edited model.
+    ///
+    /// - Parameters:
+    ///   - path: A folder that does not exist.
+    ///   - shardByteCount: Bytes of weights in a file, if it holds more than one tensor.
+    public func write(
+        to path: String, shardByteCount: Int = SafetensorsShards.defaultByteCount
+    ) throws(ExportError) {
+        let output = try wrappingOutput { () throws(OutputError) in try OutputFolder(path) }
+        try SafetensorsShards(try tensors(), shardByteCount: shardByteCount).write(to: output)
+        try wrappingOutput { () throws(OutputError) in
+            try output.write(configuration.json.serialized(indented: true), to: "config.json")
+            if edited.plan.layers.contains(where: { !$0.linearSites.isEmpty }) {
+                let modelType = configuration.json["model_type"]?.string ?? ""
+                try output.write(LinearModelCode.text(modelType: modelType), to: "\(LinearModelCode.moduleName).py")
+            }
+            try AccompanyingFiles.copy(from: folder, to: output)
+        }
+        try output.check { path throws(ExportError) in try readAgain(path) }
+        try wrappingOutput { () throws(OutputError) in try output.finish() }
+    }
+
+    /// Holds what was written to be the edited model.
+    private func readAgain(_ path: String) throws(ExportError) {
+        let checkpoint = try wrappingCheckpoint { () throws(CheckpointError) in try Checkpoint.open(path) }
+        let written = try wrappingTransformer { () throws(TransformerError) in try DecoderModel(checkpoint) }
+        let sources = edit.layers.map(\.source)
+        if let difference = ExportedConfiguration.difference(written.plan, edited.plan, sources) {
+            throw .inexpressible(path: model.checkpoint.path, problem: difference)
+        }
+    }
+}
+
+// MARK: - Tensors
+
+extension HuggingFaceExport {
+    /// All tensors under their new names: those outside the layers, then layer by layer.
+    private func tensors() throws(ExportError) -> [ExportTensor] {
+        var tensors: [ExportTensor] = []
+        for name in edited.outerTensorNames {
+            tensors.append(try ExportTensor(name, copying: name, of: model.checkpoint))
+        }
+        for (index, layer) in edit.layers.enumerated() { tensors += try self.tensors(of: layer, at: index) }
+        return tensors
+    }
+
+    private func tensors(of layer: ModelEdit.Layer, at index: Int) throws(ExportError) -> [ExportTensor] {
+        let prefix = model.prefix(ofLayer: layer.source)
+        let newPrefix = String(prefix.dropLast("\(layer.source)".count)) + "\(index)"
+        let projection = model.feedForwardOutputName(ofLayer: layer.source)
+        let changed = layer.feedForwardOutput == nil ? [] : [projection, TensorName.bias(of: projection)]
+        // New tensors are of the type of the layer's matrices.
+        let newType = model.checkpoint.elementType(of: projection) ?? .float32
+        var tensors: [ExportTensor] = []
+        for name in edited.tensorNames(ofLayer: index) {
+            let newName = newPrefix + name.dropFirst(prefix.count)
+            if model.checkpoint.contains(name), !changed.contains(name) {
+                tensors.append(try ExportTensor(newName, copying: name, of: model.checkpoint))
+            } else {
+                let type = model.checkpoint.elementType(of: name) ?? newType
+                tensors.append(try ExportTensor(newName, type, rounding: name, of: edited.checkpoint))
+            }
+        }
+        return tensors
+    }
+}
+
+// MARK: - Checks
+
+extension HuggingFaceExport {
+    /// The model's folder, and the settings of the edited model.
+    private static func settings(
+        _ model: DecoderModel, _ layers: [(source: Int, sites: Set<Site>)], addsFeedForwardBiases: Bool
+    ) throws(ExportError) -> (HuggingFaceFolder, ExportedConfiguration) {
+        guard case .huggingFace(let folder) = model.checkpoint.format, let original = folder.config.object else {
+            throw .edit(
+                path: model.checkpoint.path,
+                problem: "a Hugging Face folder is written of a model that comes from one; this is a GGUF file")
+        }
+        var plan = model.plan
+        plan.layers = layers.map { layer in
+            var rule = model.plan.layers[layer.source]
+            rule.linearSites.formUnion(layer.sites)
+            return rule
+        }
+        if addsFeedForwardBiases { plan.biases.formUnion(.feedForward) }
+        for layer in layers where !layer.sites.isSubset(of: [.layer]) {
+            try checkSublayers(of: layer.source, model)
+        }
+        let configuration = try ExportedConfiguration(
+            original, of: model, sources: layers.map(\.source), plan: plan)
+        return (folder, configuration)
+    }
+
+    private static func checkSublayers(of layer: Int, _ model: DecoderModel) throws(ExportError) {
+        guard !model.hasStandardModules(layer: layer) else { return }
+        throw .inexpressible(
+            path: model.checkpoint.path,
+            problem: "a map in the place of a sublayer can be exported where layers have LLaMA's modules "
+                + "(input_layernorm, self_attn, post_attention_layernorm, mlp), which a \(model.plan.family) model has "
+                + "not; replace whole layers")
+    }
+
+    private static func check(_ edit: ModelEdit, of model: DecoderModel) throws(ExportError) {
+        try check(edit.layers.map(\.source), of: model)
+        let (width, inner) = (model.plan.width, model.plan.feedForward.width)
+        for layer in edit.layers {
+            guard layer.maps.values.allSatisfy({ $0.width == width }) else {
+                throw problem("the map of layer \(layer.source) is not \(width) wide, as the stream is", model)
+            }
+            guard let projection = layer.feedForwardOutput else { continue }
+            let hasBias = edit.addsFeedForwardBiases || model.plan.biases.contains(.feedForwardOutput)
+            guard projection.weight.count == width * inner, (projection.bias?.count ?? width) == width,
+                (projection.bias != nil) == hasBias
+            else {
+                throw problem(
+                    "the changed projection of layer \(layer.source) is not (\(width), \(inner)) "
+                        + (hasBias ? "with a bias" : "without bias"), model)
+            }
+        }
+    }
+
+    private static func check(_ layers: [Int], of model: DecoderModel) throws(ExportError) {
+        guard !layers.isEmpty else { throw problem("no layer would be left", model) }
+        guard layers.allSatisfy(model.plan.layers.indices.contains),
+            zip(layers, layers.dropFirst()).allSatisfy({ $0 < $1 })
+        else {
+            throw problem("the layers \(layers) do not ascend among its \(model.plan.layerCount)", model)
+        }
+    }
+
+    private static func problem(_ problem: String, _ model: DecoderModel) -> ExportError {
+        .edit(path: model.checkpoint.path, problem: problem)
+    }
+}
