@@ -4,6 +4,8 @@ import Glibc
 public struct OutputError: Error, Sendable, CustomStringConvertible {
     public let description: String
 
+    public init(description: String) { self.description = description }
+
     /// What failed at `path`, with the reason that the system left behind.
     package static func failure(_ path: String, _ what: String) -> OutputError {
         let code = errno
@@ -79,6 +81,13 @@ public final class OutputFile {
         try unsafe elements.withUnsafeBufferPointer { buffer throws(OutputError) in
             try unsafe write(UnsafeRawBufferPointer(buffer).bytes)
         }
+    }
+
+    /// Goes on behind so many zeros, which take no room on the disk.
+    func skip(_ count: Int) throws(OutputError) {
+        let end = lseek(descriptor, off_t(count), SEEK_CUR)
+        guard end >= 0, ftruncate(descriptor, end) == 0 else { throw .failure(path, "be written") }
+        byteCount += count
     }
 
     /// Appends a text in UTF-8.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Benchmarking
+import Checkpoints
 import Compute
 import Glibc
 import Linearity

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Reports
 
 struct Compare: ParsableCommand {
@@ -46,7 +47,7 @@ struct Compare: ParsableCommand {
         case folder(ResultFolder)
         case file(WholeFile, path: String)
 
-        init(_ path: String, replaces: Bool) throws(ResultFolderError) {
+        init(_ path: String, replaces: Bool) throws {
             let isFile = path.hasSuffix(".html") || path.hasSuffix(".csv")
             self =
                 isFile
@@ -61,7 +62,7 @@ struct Compare: ParsableCommand {
             }
         }
 
-        func write(_ comparison: Comparison) throws(ResultFolderError) {
+        func write(_ comparison: Comparison) throws {
             switch self {
             case .folder(let folder):
                 try folder.write([("comparison.html", comparison.page()), ("comparison.csv", comparison.csv())])

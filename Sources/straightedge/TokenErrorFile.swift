@@ -1,6 +1,5 @@
 import Checkpoints
 import Linearity
-import Reports
 
 /// The file of `--tokens-out`: the error of every token in every layer.
 struct TokenErrorFile {
@@ -10,7 +9,7 @@ struct TokenErrorFile {
     /// - Throws: where the name has another ending, or the file exists and may not be replaced.
     init(_ path: String, replaces: Bool) throws {
         guard path.hasSuffix(".npy") || path.hasSuffix(".safetensors") else {
-            throw ResultFolderError(description: "\(path) is neither .npy nor .safetensors; end --tokens-out so")
+            throw OutputError(description: "\(path) is neither .npy nor .safetensors; end --tokens-out so")
         }
         // Before hours are spent: is it taken, can it be written there?
         _ = try WholeFile(path: path, replaces: replaces, option: "--tokens-out")

@@ -1,14 +1,17 @@
-import Checkpoints
-import Reports
-
 /// Writes a safetensors file from front to back; it appears under its name only when it is whole.
-final class SafetensorsWriter {
+public final class SafetensorsWriter {
     /// A tensor that will be written.
-    struct Entry {
+    public struct Entry: Sendable {
         let name: String
         /// I32, F32 or F64.
         let type: String
         let shape: [Int]
+
+        public init(name: String, type: String, shape: [Int]) {
+            self.name = name
+            self.type = type
+            self.shape = shape
+        }
 
         var byteCount: Int { (type == "F64" ? 8 : 4) * shape.reduce(1, *) }
     }
@@ -16,7 +19,7 @@ final class SafetensorsWriter {
     private let file: WholeFile
 
     /// Writes the header; the tensors' elements follow in the order of `tensors`.
-    init(path: String, replaces: Bool, option: String = "--out", tensors: [Entry]) throws(ResultFolderError) {
+    public init(path: String, replaces: Bool, option: String = "--out", tensors: [Entry]) throws(OutputError) {
         file = try WholeFile(path: path, replaces: replaces, option: option)
         var header = JSONObject()
         var offset = 0
@@ -36,10 +39,10 @@ final class SafetensorsWriter {
     }
 
     /// Appends elements.
-    func write<Element: BitwiseCopyable>(_ elements: [Element]) throws(ResultFolderError) {
+    public func write<Element: BitwiseCopyable>(_ elements: [Element]) throws(OutputError) {
         try file.write(elements)
     }
 
     /// Puts the file in its place.
-    func finish() throws(ResultFolderError) { try file.finish() }
+    public func finish() throws(OutputError) { try file.finish() }
 }

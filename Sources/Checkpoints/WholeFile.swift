@@ -1,0 +1,41 @@
+import Glibc
+
+/// A file that is written from front to back, and appears under its name only when it is whole.
+public final class WholeFile {
+    private let path: String
+    /// Where the file is until it is finished: beside its place.
+    public let temporaryPath: String
+    private let file: OutputFile
+    private var isFinished = false
+
+    /// - Parameter option: The option that named the path, for the message.
+    /// - Throws: where the path is taken and may not be replaced, or nothing can be written beside it.
+    public init(path: String, replaces: Bool, option: String = "--out") throws(OutputError) {
+        if !replaces, Folder.hasEntry(path) {
+            throw OutputError(
+                description: "\(path.legible) exists already; give another \(option), or --force to replace it")
+        }
+        self.path = path
+        (file, temporaryPath) = try OutputFile.makeTemporary(beside: path)
+    }
+
+    deinit {
+        if !isFinished { unsafe unlink(temporaryPath) }
+    }
+
+    /// Appends elements as they are in memory.
+    public func write<Element: BitwiseCopyable>(_ elements: [Element]) throws(OutputError) { try file.write(elements) }
+
+    /// Appends bytes.
+    public func write(_ bytes: RawSpan) throws(OutputError) { try file.write(bytes) }
+
+    /// Goes on behind so many zeros, which take no room on the disk.
+    func skip(_ byteCount: Int) throws(OutputError) { try file.skip(byteCount) }
+
+    /// Puts the file in its place.
+    public func finish() throws(OutputError) {
+        try file.finish()
+        try OutputFile.move(temporaryPath, to: path)
+        isFinished = true
+    }
+}
