@@ -10,6 +10,8 @@ public struct GGUFFile: Sendable {
     /// Tensors start at multiples of this many bytes: a power of two, 32 unless the file says otherwise.
     public let alignment: Int
     public let metadata: GGUFMetadata
+    /// Where each pair of the metadata stands, in the order of its keys.
+    let pairRanges: [Range<Int>]
     let directory: TensorDirectory
 
     public var tensorNames: [String] { directory.entries.map(\.name) }
@@ -21,11 +23,12 @@ public struct GGUFFile: Sendable {
     public init(_ file: MappedFile) throws(CheckpointError) {
         var reader = GGUFReader(file)
         let header = try reader.readHeader()
-        let metadata = try reader.readMetadata(count: header.pairCount)
+        let (metadata, pairRanges) = try reader.readMetadata(count: header.pairCount)
         let alignment = try Self.alignment(metadata)
         self.file = file
         self.version = header.version
         self.metadata = metadata
+        self.pairRanges = pairRanges
         self.alignment = alignment
         directory = try reader.readDirectory(count: header.tensorCount, alignment: alignment)
     }

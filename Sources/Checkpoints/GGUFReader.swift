@@ -32,8 +32,12 @@ struct GGUFReader {
 // MARK: - Metadata
 
 extension GGUFReader {
-    mutating func readMetadata(count: Int) throws(CheckpointError) -> GGUFMetadata {
+    /// The pairs, and where each of them stands.
+    mutating func readMetadata(
+        count: Int
+    ) throws(CheckpointError) -> (metadata: GGUFMetadata, pairRanges: [Range<Int>]) {
         var metadata = GGUFMetadata(path: reader.file.path)
+        var pairRanges: [Range<Int>] = []
         for index in 0..<count {
             let start = reader.offset
             let key = try reader.readString("the key of metadata pair \(index)")
@@ -42,8 +46,9 @@ extension GGUFReader {
             guard metadata.append(key, value) else {
                 throw reader.malformed("the metadata key \(key.quoted) is repeated", at: start)
             }
+            pairRanges.append(start..<reader.offset)
         }
-        return metadata
+        return (metadata, pairRanges)
     }
 
     private mutating func readType(_ what: @autoclosure () -> String) throws(CheckpointError) -> GGUFValueType {

@@ -24,6 +24,14 @@ struct GGUFTensorType {
         }
     }
 
+    /// The number of the type of this name; nil for one that is not known.
+    static func number(named name: String) -> UInt32? { numbers[name] }
+
+    private static let numbers: [String: UInt32] = {
+        let names = readable.mapValues(\.rawValue).merging(unreadable.mapValues(\.name)) { name, _ in name }
+        return Dictionary(uniqueKeysWithValues: names.map { ($1, $0) })
+    }()
+
     /// Elements that are stored together in a row; 1 where the type is unknown.
     var blockElementCount: Int { block?.elementCount ?? 1 }
 

@@ -6,6 +6,7 @@ mini.gguf       every readable tensor type, two that are not, metadata of every 
 single/         a Hugging Face folder with one safetensors file
 sharded/        the same tensors in two shards under an index
 arrays/         NumPy files of every type, byte order, order and version that is read, and safetensors with matrices
+eight-bit-blocks.safetensors  numbers, and the bytes of their blocks of Q8_0
 expected.json   what a reader has to find: names, shapes, types, digests of the stored bytes, fingerprints
 """
 
@@ -161,5 +162,23 @@ def make_arrays():
     return dict(expected) | {"fingerprint": fingerprint(folder / "f8-C-little.npy")}
 
 
+def make_blocks():
+    """What the gguf package makes of rows of 32 numbers: ordinary ones, small and large, zeros, and ties."""
+    random = np.random.default_rng(3)
+    values = random.standard_normal((64, 32)).astype(np.float32)
+    values[8:24] *= 10.0 ** np.arange(-34, 30, 4, dtype=np.float32)[:, None]
+    values[24] = 0
+    values[25] = -0.0
+    # The scale is 1, and halves are rounded away from zero.
+    values[26] = np.arange(32) * 0.5 - 8
+    values[26, 0] = -127
+    values[27] = 1
+    values[28, 1:] = 0
+    values[29] = np.float32(3e38)
+    blocks = quantize(values, Type.Q8_0).astype(np.float32)
+    save({"values": ("float32", values), "blocks": ("float32", blocks)}, here / "eight-bit-blocks.safetensors")
+
+
+make_blocks()
 expected = {"gguf": make_gguf(here / "mini.gguf"), "folders": make_folders(), "arrays": make_arrays()}
 (here / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
