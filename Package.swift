@@ -90,7 +90,7 @@ let package = Package(
             of: "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors",
             "TestSupport", fixtures: true),
         tests(of: "Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "TestSupport"),
-        tests(of: "Pruning", "Transformers", "Checkpoints", "Compute", "Tensors", "TestSupport"),
+        tests(of: "Pruning", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors", "TestSupport"),
         tests(of: "Benchmarking", "Checkpoints", "Conformance", "Compute", "Tensors", "TestSupport"),
         tests(of: "straightedge", "Checkpoints", "TestSupport", fixtures: true),
         .testTarget(name: "MutationsTests", dependencies: ["mutations", "TestSupport"], swiftSettings: strict),

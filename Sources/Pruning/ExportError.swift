@@ -25,8 +25,8 @@ public enum ExportError: Error, Sendable, CustomStringConvertible {
         case .edit(let path, let problem): "\(path.legible): \(problem)"
         case .inexpressible(let path, let problem): "\(path.legible): \(problem)"
         case .weight(let tensor, let value, let elementType):
-            "tensor \(tensor): the new weight \(value) cannot be stored as \(elementType); export from a checkpoint of a "
-                + "wider type"
+            "tensor \(tensor): the new weight \(value) cannot be stored as \(elementType); store it as a wider type, or "
+                + "export from a checkpoint of one"
         case .tensorByteCount(let tensor, let expected, let written):
             "tensor \(tensor) takes \(expected) bytes, and \(written) were written"
         }

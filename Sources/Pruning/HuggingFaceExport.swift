@@ -142,7 +142,8 @@ extension HuggingFaceExport {
                 + "not; replace whole layers")
     }
 
-    private static func check(_ edit: ModelEdit, of model: DecoderModel) throws(ExportError) {
+    /// Holds an edit to be one of the model.
+    static func check(_ edit: ModelEdit, of model: DecoderModel) throws(ExportError) {
         try check(edit.layers.map(\.source), of: model)
         let (width, inner) = (model.plan.width, model.plan.feedForward.width)
         for layer in edit.layers {
