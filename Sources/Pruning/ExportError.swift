@@ -1,4 +1,5 @@
 public import Checkpoints
+public import Tokenizers
 public import Transformers
 
 /// Why a model could not be written.
@@ -8,6 +9,8 @@ public enum ExportError: Error, Sendable, CustomStringConvertible {
     /// The model that is exported could not be read.
     case checkpoint(CheckpointError)
     case transformer(TransformerError)
+    /// The model's tokenizer could not be read, or not be written.
+    case tokenizer(TokenizerError)
     /// The edit is not one of this model.
     case edit(path: String, problem: String)
     /// The files of the model's family have no place for what the edited model is.
@@ -22,6 +25,7 @@ public enum ExportError: Error, Sendable, CustomStringConvertible {
         case .output(let error): "\(error)"
         case .checkpoint(let error): "\(error)"
         case .transformer(let error): "\(error)"
+        case .tokenizer(let error): "\(error)"
         case .edit(let path, let problem): "\(path.legible): \(problem)"
         case .inexpressible(let path, let problem): "\(path.legible): \(problem)"
         case .weight(let tensor, let value, let elementType):

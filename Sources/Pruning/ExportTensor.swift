@@ -85,7 +85,7 @@ extension ExportTensor {
         }
     }
 
-    private static func write(
+    static func write(
         _ values: ArraySlice<Float>, as elementType: ElementType, to file: OutputFile, _ name: String
     ) throws(ExportError) {
         let limit = largest(elementType)

@@ -1,5 +1,5 @@
 import Checkpoints
-import Tensors
+public import Tensors
 public import Transformers
 
 /// An edited model as a Hugging Face folder: weights as they were stored, bit for bit but for what the edit changes,
@@ -7,25 +7,42 @@ public import Transformers
 ///
 /// Layers that are left out and layers whose projections change need nothing but the model's own code. Linear maps in the
 /// place of layers come with a small file of Python, which `transformers` runs with `trust_remote_code=True`.
+///
+/// A GGUF file of the architectures `llama` and `qwen2` becomes such a folder, too: its weights are decoded and rounded to
+/// one float type, and the tokenizer's files are made of its metadata.
 public struct HuggingFaceExport {
     private let model: DecoderModel
     private let edited: DecoderModel
     private let edit: ModelEdit
-    private let folder: HuggingFaceFolder
+    private let origin: Origin
     private let configuration: ExportedConfiguration
+
+    /// What the model comes from.
+    private enum Origin {
+        case folder(HuggingFaceFolder)
+        case gguf(GGUFConversion)
+    }
 
     /// Prepares the export of what an edit makes of a model; nothing is written.
     ///
-    /// - Parameter model: Of a Hugging Face folder.
+    /// - Parameters:
+    ///   - model: Of a Hugging Face folder, or of a GGUF file of the architectures `llama` or `qwen2`.
+    ///   - elementType: What the weights of a GGUF file are rounded to: F32, F16 or BF16. nil: that of its matrices where
+    ///     all have the same; F32 where they are of several, one of them wider than F16; F16 for quantized weights, whose
+    ///     float16 scales and small integers it holds better than BF16.
     /// - Throws: `ExportError`: an edit that does not fit the model; what the family's files cannot say.
-    public init(_ model: DecoderModel, _ edit: ModelEdit) throws(ExportError) {
+    public init(
+        _ model: DecoderModel, _ edit: ModelEdit, elementType: ElementType? = nil
+    ) throws(ExportError) {
         try HuggingFaceExport.check(edit, of: model)
         let sites = edit.layers.map { (source: $0.source, sites: Set($0.maps.keys)) }
-        (folder, configuration) = try HuggingFaceExport.settings(
-            model, sites, addsFeedForwardBiases: edit.addsFeedForwardBiases)
-        self.model = model
+        origin = try HuggingFaceExport.origin(model, elementType)
+        configuration = try HuggingFaceExport.settings(
+            model, origin, sites, addsFeedForwardBiases: edit.addsFeedForwardBiases)
+        self.model = if case .gguf(let conversion) = origin { conversion.model } else { model }
         self.edit = edit
-        edited = try wrappingTransformer { () throws(TransformerError) in try model.applying(edit) }
+        let whole = self.model
+        edited = try wrappingTransformer { () throws(TransformerError) in try whole.applying(edit) }
     }
 
     /// Looks whether a model with some layers, some of them replaced, can be exported, before its maps are there.
@@ -36,7 +53,7 @@ public struct HuggingFaceExport {
         _ model: DecoderModel, layers: [(source: Int, sites: Set<Site>)], addsFeedForwardBiases: Bool = false
     ) throws(ExportError) {
         try check(layers.map(\.source), of: model)
-        _ = try settings(model, layers, addsFeedForwardBiases: addsFeedForwardBiases)
+        _ = try settings(model, origin(model, nil), layers, addsFeedForwardBiases: addsFeedForwardBiases)
     }
 
     /// Writes the folder; it appears under its name when it is whole, and was read again as the edited model.
@@ -55,7 +72,10 @@ public struct HuggingFaceExport {
                 let modelType = configuration.json["model_type"]?.string ?? ""
                 try output.write(LinearModelCode.text(modelType: modelType), to: "\(LinearModelCode.moduleName).py")
             }
-            try AccompanyingFiles.copy(from: folder, to: output)
+            switch origin {
+            case .folder(let folder): try AccompanyingFiles.copy(from: folder, to: output)
+            case .gguf(let conversion): try conversion.writeTokenizer(to: output)
+            }
         }
         try output.check { path throws(ExportError) in try readAgain(path) }
         try wrappingOutput { () throws(OutputError) in try output.finish() }
@@ -65,8 +85,9 @@ public struct HuggingFaceExport {
     private func readAgain(_ path: String) throws(ExportError) {
         let checkpoint = try wrappingCheckpoint { () throws(CheckpointError) in try Checkpoint.open(path) }
         let written = try wrappingTransformer { () throws(TransformerError) in try DecoderModel(checkpoint) }
-        let sources = edit.layers.map(\.source)
-        if let difference = ExportedConfiguration.difference(written.plan, edited.plan, sources) {
+        var plan = edited.plan
+        if case .gguf(let conversion) = origin { plan.rotaries = conversion.rotaries }
+        if let difference = ExportedConfiguration.difference(written.plan, plan, edit.layers.map(\.source)) {
             throw .inexpressible(path: model.checkpoint.path, problem: difference)
         }
     }
@@ -79,7 +100,10 @@ extension HuggingFaceExport {
     private func tensors() throws(ExportError) -> [ExportTensor] {
         var tensors: [ExportTensor] = []
         for name in edited.outerTensorNames {
-            tensors.append(try ExportTensor(name, copying: name, of: model.checkpoint))
+            switch origin {
+            case .folder: tensors.append(try ExportTensor(name, copying: name, of: model.checkpoint))
+            case .gguf(let conversion): tensors.append(try conversion.outerTensor(name, of: model.checkpoint))
+            }
         }
         for (index, layer) in edit.layers.enumerated() { tensors += try self.tensors(of: layer, at: index) }
         return tensors
@@ -87,6 +111,11 @@ extension HuggingFaceExport {
 
     private func tensors(of layer: ModelEdit.Layer, at index: Int) throws(ExportError) -> [ExportTensor] {
         let prefix = model.prefix(ofLayer: layer.source)
+        if case .gguf(let conversion) = origin {
+            return try edited.tensorNames(ofLayer: index).map { name throws(ExportError) in
+                try conversion.tensor(name, prefix: prefix, layer: index, of: edited.checkpoint)
+            }
+        }
         let newPrefix = String(prefix.dropLast("\(layer.source)".count)) + "\(index)"
         let projection = model.feedForwardOutputName(ofLayer: layer.source)
         let changed = layer.feedForwardOutput == nil ? [] : [projection, TensorName.bias(of: projection)]
@@ -109,14 +138,28 @@ extension HuggingFaceExport {
 // MARK: - Checks
 
 extension HuggingFaceExport {
-    /// The model's folder, and the settings of the edited model.
+    private static func origin(_ model: DecoderModel, _ elementType: ElementType?) throws(ExportError) -> Origin {
+        switch model.checkpoint.format {
+        case .gguf(let file): return .gguf(try GGUFConversion(model, file, elementType))
+        case .huggingFace(let folder):
+            guard elementType == nil else {
+                throw problem("the weights of a Hugging Face folder keep the types that they have", model)
+            }
+            return .folder(folder)
+        }
+    }
+
+    /// The settings of the edited model.
     private static func settings(
-        _ model: DecoderModel, _ layers: [(source: Int, sites: Set<Site>)], addsFeedForwardBiases: Bool
-    ) throws(ExportError) -> (HuggingFaceFolder, ExportedConfiguration) {
-        guard case .huggingFace(let folder) = model.checkpoint.format, let original = folder.config.object else {
-            throw .edit(
-                path: model.checkpoint.path,
-                problem: "a Hugging Face folder is written of a model that comes from one; this is a GGUF file")
+        _ model: DecoderModel, _ origin: Origin, _ layers: [(source: Int, sites: Set<Site>)],
+        addsFeedForwardBiases: Bool
+    ) throws(ExportError) -> ExportedConfiguration {
+        var (model, original, isStandard) = (model, JSONObject(), false)
+        switch origin {
+        case .folder(let folder): original = folder.config.object ?? original
+        case .gguf(let conversion):
+            (model, original, isStandard) = (conversion.model, conversion.configuration, true)
+            model.plan.rotaries = conversion.rotaries
         }
         var plan = model.plan
         plan.layers = layers.map { layer in
@@ -125,12 +168,10 @@ extension HuggingFaceExport {
             return rule
         }
         if addsFeedForwardBiases { plan.biases.formUnion(.feedForward) }
-        for layer in layers where !layer.sites.isSubset(of: [.layer]) {
+        for layer in layers where !layer.sites.isSubset(of: [.layer]) && !isStandard {
             try checkSublayers(of: layer.source, model)
         }
-        let configuration = try ExportedConfiguration(
-            original, of: model, sources: layers.map(\.source), plan: plan)
-        return (folder, configuration)
+        return try ExportedConfiguration(original, of: model, sources: layers.map(\.source), plan: plan)
     }
 
     private static func checkSublayers(of layer: Int, _ model: DecoderModel) throws(ExportError) {
