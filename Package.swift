@@ -49,19 +49,20 @@ let package = Package(
         room(
             "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "LinearAlgebra", "Compute",
             "Tensors"),
-        room("Reports", "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors"),
         room(
             "Pruning", "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "LinearAlgebra",
-            "Compute",
-            "Tensors"),
+            "Compute", "Tensors"),
+        room(
+            "Reports", "Pruning", "Evaluation", "Linearity", "LinearAlgebra", "Transformers", "Tokenizers",
+            "Checkpoints", "Compute", "Tensors"),
         room("Conformance", "Compute", "Tensors"),
         room(
             "Benchmarking", "Conformance", "Linearity", "Transformers", "Checkpoints", "Compute", "Tensors"),
         .executableTarget(
             name: "straightedge",
             dependencies: [
-                "Benchmarking", "Conformance", "Reports", "Evaluation", "Linearity", "Transformers", "Tokenizers",
-                "Checkpoints", "Compute", "Tensors",
+                "Benchmarking", "Conformance", "Reports", "Pruning", "Evaluation", "Linearity", "Transformers",
+                "Tokenizers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -89,8 +90,10 @@ let package = Package(
         tests(
             of: "Evaluation", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors",
             "TestSupport", fixtures: true),
+        tests(
+            of: "Pruning", "Linearity", "Transformers", "Tokenizers", "LinearAlgebra", "Checkpoints", "Compute",
+            "Tensors", "TestSupport"),
         tests(of: "Reports", "Linearity", "Transformers", "Tokenizers", "Checkpoints", "Compute", "TestSupport"),
-        tests(of: "Pruning", "Transformers", "Tokenizers", "Checkpoints", "Compute", "Tensors", "TestSupport"),
         tests(of: "Benchmarking", "Checkpoints", "Conformance", "Compute", "Tensors", "TestSupport"),
         tests(of: "straightedge", "Checkpoints", "TestSupport", fixtures: true),
         .testTarget(name: "MutationsTests", dependencies: ["mutations", "TestSupport"], swiftSettings: strict),

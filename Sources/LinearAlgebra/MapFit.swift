@@ -46,6 +46,7 @@ extension MapFit {
     /// - Throws: `MapError`.
     public static func fit(_ moments: Moments, kind: MapKind) throws(MapError) -> MapFit? {
         try check(moments, kind)
+        guard try moments.isInRange() else { return nil }
         let (device, width) = (moments.device, moments.width)
         switch kind {
         case .leastSquares:
@@ -57,7 +58,6 @@ extension MapFit {
             return try MapFit(kind, moments, fit.matrix, conditionNumber: fit.conditionNumber)
         case .lowRank(let rank):
             guard let rank else { throw .choice(kind, reason: "it was to be fitted as it is") }
-            guard rank <= width else { throw .rank(rank, width: width) }
             guard let solution = try ReducedRankSolution(moments) else { return nil }
             let matrix = try mapping { () throws(ComputeError) in try solution.matrix(rank: rank) }
             let fit = solution.leastSquares
@@ -104,9 +104,7 @@ extension MapFit {
     /// Refuses what no map can be fitted to.
     static func check(_ moments: Moments, _ kind: MapKind) throws(MapError) {
         guard moments.width == moments.targetWidth else { throw .widths(x: moments.width, y: moments.targetWidth) }
-        guard moments.count >= kind.smallestRowCount(width: moments.width) else {
-            throw .tooFewRows(kind, count: moments.count, width: moments.width)
-        }
+        try kind.check(count: moments.count, width: moments.width)
         let squares = try mapping { () throws(ComputeError) in try moments.device.diagonal(of: moments.gram) }
         guard squares.allSatisfy(\.isFinite) else { throw .notFinite(what: "‖X‖², of what enters the map,") }
         guard moments.targetSquares.isFinite else { throw .notFinite(what: "‖Y‖², of what the map is to give,") }
@@ -150,6 +148,15 @@ extension OrthogonalFit {
 }
 
 extension Moments {
+    /// Whether float32 products, where they were used, were of numbers whose squares float32 holds: it takes those below
+    /// for columns that do not vary.
+    func isInRange() throws(MapError) -> Bool {
+        if precision == .float64 { return true }
+        let smallest = 1e-30 * Double(count)
+        let squares = try mapping { () throws(ComputeError) in try device.diagonal(of: gram) }
+        return squares.allSatisfy { $0 >= smallest } && targetSquares >= smallest * Double(targetWidth)
+    }
+
     /// The moments of B, whatever the target, with alpha added to the diagonal of S_xx. Sums of squares of B lose digits
     /// where Y is much smaller than X.
     func contributionForm(adding alpha: Double = 0) throws(ComputeError) -> Moments {

@@ -42,6 +42,14 @@ public enum MapKind: Sendable, Hashable {
     /// Whether alpha or K has still to be chosen.
     public var isOpen: Bool { self == .ridge(alpha: nil) || self == .lowRank(nil) }
 
+    /// Refuses a map of this kind to so many rows of this width.
+    ///
+    /// - Throws: `MapError.tooFewRows`, `.rank`.
+    public func check(count: Int, width: Int) throws(MapError) {
+        guard count >= smallestRowCount(width: width) else { throw .tooFewRows(self, count: count, width: width) }
+        if case .lowRank(let rank?) = self, rank > width { throw .rank(rank, width: width) }
+    }
+
     /// The fewest rows that say anything of a map of this width.
     public func smallestRowCount(width: Int) -> Int {
         switch self {

@@ -71,6 +71,7 @@ extension ValidatedMap {
     public static func fit(folds: [Moments], kind: MapKind) throws(MapError) -> ValidatedMap? {
         let total = try mapping { () throws(ComputeError) in try Moments.sum(folds) }
         try MapFit.check(total, kind)
+        guard try total.isInRange() else { return nil }
         let reason = reasonAgainstHeldOut(folds, kind, width: total.width)
         if kind.isOpen, let reason { throw .choice(kind, reason: reason) }
         if let reason {
@@ -115,7 +116,6 @@ private struct FoldedFit {
             return ValidatedMap(fit: map.fit, heldOut: map.heldOut, heldOutReason: "", trials: trials)
         case .lowRank(let rank):
             let ranks = rank.map { [$0] } ?? FoldedFit.ranks(width: total.width)
-            if let rank, rank > total.width { throw .rank(rank, width: total.width) }
             return try fit(kind, ranks: ranks)
         case .leastSquares, .ridge, .diagonal, .orthogonal: return try fit(kind, ranks: [])
         }

@@ -67,7 +67,7 @@ public final class LayerMeasurement {
         let groups = 4 * foldCount * matrix
         let totals = 2 * 2 * matrix
         let solving = laneCount * 7 * matrix
-        let panels = MomentGatherer.panelRowCount * width * (2 * 4 + 2 * 4 + 2 * 8)
+        let panels = MomentGatherer.panelByteCount(width: width)
         // The maps are kept beside the moments until all are solved.
         let maps = measuresTokenErrors ? 2 * (foldCount + 1) * matrix : 0
         let tokenErrors = measuresTokenErrors ? TokenErrorMeter.byteCount(width: width, laneCount: laneCount) : 0

@@ -65,9 +65,10 @@ public struct MemoryPlan: Sendable, Hashable {
             computeType: computeType, budgetByteCount: budgetByteCount, slabTokenCount: nil)
     }
 
-    private init(
+    /// For a pass of so many streams beside so many other bytes.
+    package init(
         plan: DecoderPlan, layout: SequenceLayout, streamCount: Int, otherByteCount: Int, device: Device,
-        computeType: ComputeType, budgetByteCount: Int?, slabTokenCount chosenSlabTokenCount: Int?
+        computeType: ComputeType, budgetByteCount: Int?, slabTokenCount chosenSlabTokenCount: Int? = nil
     ) throws(LinearityError) {
         let available = try comparing { () throws(ComputeError) in try device.availableMemoryByteCount() }
         let budget = budgetByteCount ?? available / 5 * 4

@@ -1,12 +1,12 @@
-import Compute
-import LinearAlgebra
+package import Compute
+package import LinearAlgebra
 import Tensors
-import Transformers
+package import Transformers
 
 /// Moments of disjoint groups of rows, fold × kept or masked, of one layer's step.
-struct MomentGroups {
+package struct MomentGroups {
     /// For each fold, the rows that every view sees.
-    var kept: [Moments]
+    package var kept: [Moments]
     /// For each fold, the rows that only the view of all tokens sees; empty without masked rows.
     var masked: [Moments]
     var precision: MomentPrecision
@@ -15,7 +15,7 @@ struct MomentGroups {
 /// Walks the rows of a corpus in panels, and forms the moments of each group once.
 ///
 /// Panels do not depend on slabs or lanes, so that results do not either.
-struct MomentGatherer {
+package struct MomentGatherer {
     let device: Device
     let layout: SequenceLayout
     let folds: FoldLayout
@@ -28,10 +28,14 @@ struct MomentGatherer {
 
     /// Rows gathered at once.
     static let panelRowCount = 2048
+
+    /// Bytes of panels, of either precision, and of rows that are copied.
+    package static func panelByteCount(width: Int) -> Int { panelRowCount * width * (2 * 4 + 2 * 4 + 2 * 8) }
+
     /// Rows from which the means are first estimated.
     private static let sampleRowCount = 512
 
-    init(
+    package init(
         device: Device, layout: SequenceLayout, folds: FoldLayout, maskedTokenCount: Int, width: Int, stages: Bool
     ) throws(ComputeError) {
         self.device = device
@@ -51,7 +55,7 @@ struct MomentGatherer {
     }
 
     /// Looks at the first panel, to choose what to accumulate and about which shifts.
-    func estimate(x: Stream, y: Stream) throws(TransformerError) -> MomentEstimate {
+    package func estimate(x: Stream, y: Stream) throws(TransformerError) -> MomentEstimate {
         let rows = 0..<min(MomentGatherer.panelRowCount, layout.tokenCount)
         let (kept, masked) = split(rows)
         let candidates = kept.isEmpty ? masked : kept
@@ -72,10 +76,11 @@ struct MomentGatherer {
     ///
     /// - Parameters:
     ///   - precision: Of the kept rows; the few masked ones, whose norms stand far out, are multiplied in float64.
+    ///   - gathersMasked: Whether the masked rows' moments are wanted.
     ///   - visit: Called with every panel's packed rows and their statistics, four numbers a row; see
     ///     `Device.rowStatistics`.
-    func gather(
-        x: Stream, y: Stream, _ estimate: MomentEstimate, precision: MomentPrecision,
+    package func gather(
+        x: Stream, y: Stream, _ estimate: MomentEstimate, precision: MomentPrecision, gathersMasked: Bool = true,
         visit: (_ rows: Range<Int>, _ statistics: [Double]) -> Void = { _, _ in }
     ) throws(TransformerError) -> MomentGroups {
         let precisePanels = try workspace(.float64)
@@ -83,7 +88,7 @@ struct MomentGatherer {
         var groups = MomentGroups(kept: [], masked: [], precision: precision)
         for fold in 0..<folds.foldCount {
             var kept = try accumulator(estimate)
-            var masked = try maskedTokenCount > 0 ? accumulator(estimate) : nil
+            var masked = try maskedTokenCount > 0 && gathersMasked ? accumulator(estimate) : nil
             let foldRows = folds.rows(ofFold: fold)
             for begin in stride(from: foldRows.lowerBound, to: foldRows.upperBound, by: MomentGatherer.panelRowCount) {
                 let rows = begin..<min(begin + MomentGatherer.panelRowCount, foldRows.upperBound)

@@ -1,9 +1,9 @@
-import Compute
-import Tensors
-import Transformers
+package import Compute
+package import Tensors
+package import Transformers
 
 /// Keeps the streams that a layer's sublayers read and leave, where they are not the layer's own.
-final class SublayerRecorder: Observer {
+package final class SublayerRecorder: Observer {
     private let device: Device
     private let isParallel: Bool
     /// In sequential layers what the MLP reads, which is what attention leaves; in parallel ones x plus attention's
@@ -13,7 +13,7 @@ final class SublayerRecorder: Observer {
     private let afterFeedForward: Stream?
 
     /// nil where no sublayer is asked for.
-    init?(
+    package init?(
         sites: [StepSite], plan: DecoderPlan, layout: SequenceLayout, device: Device, placement: Stream.PlacementKind
     ) throws(TransformerError) {
         let attention = sites.contains(.attention)
@@ -29,7 +29,7 @@ final class SublayerRecorder: Observer {
     }
 
     /// X and Y of a sublayer's step, once the layer has been applied.
-    func streams(of site: StepSite, x: Stream, y: Stream) -> (x: Stream, y: Stream) {
+    package func streams(of site: StepSite, x: Stream, y: Stream) -> (x: Stream, y: Stream) {
         switch site {
         case .attention: (x, afterAttention ?? y)
         case .feedForward: isParallel ? (x, afterFeedForward ?? y) : (afterAttention ?? x, y)
@@ -37,7 +37,7 @@ final class SublayerRecorder: Observer {
         }
     }
 
-    func wants(_ site: Site, layer: Int) -> Bool {
+    package func wants(_ site: Site, layer: Int) -> Bool {
         switch site {
         case .attention: isParallel && afterAttention != nil
         case .feedForward: isParallel ? afterFeedForward != nil : afterAttention != nil
@@ -45,7 +45,7 @@ final class SublayerRecorder: Observer {
         }
     }
 
-    func observe(
+    package func observe(
         _ site: Site, layer: Int, rows: Range<Int>, x: Tensor, contribution: Tensor
     ) throws(TransformerError) {
         guard let stream = site == .attention || !isParallel ? afterAttention : afterFeedForward else { return }
