@@ -1,4 +1,4 @@
-import Compute
+public import Compute
 import Synchronization
 import Tensors
 public import Transformers
@@ -230,6 +230,14 @@ extension Evaluator {
     static func slabRowCount(_ plan: DecoderPlan, _ device: Device, byteCount: Int?) -> Int {
         let limit = min(slabByteCount(device), (byteCount ?? .max) / device.laneCount)
         return max(1, min(device.preferredRowCounts.slab, limit / (4 * plan.vocabularySize)))
+    }
+
+    /// Bytes that scoring takes besides the streams, with slabs of the size that is chosen by itself.
+    ///
+    /// - Parameter isComparison: Whether there are a reference's logits too.
+    public static func byteCount(_ plan: DecoderPlan, _ device: Device, isComparison: Bool) -> Int {
+        workingByteCount(
+            plan, device, slabRowCount: slabRowCount(plan, device, byteCount: nil), isComparison: isComparison)
     }
 
     /// Bytes that scoring takes besides the streams: the head, and each lane's slabs.

@@ -68,6 +68,22 @@ public struct Moments: Sendable {
             targetSquares: squares + deltasTarget.joined().reduce(0) { $0 + $1 * $1 })
     }
 
+    /// The moments about zero in the place of the means: of these a fit has no intercept. Sums of such moments are likewise.
+    public func aboutZero() throws(ComputeError) -> Moments {
+        let (gram, cross) = (try Moments.sum([gram], device), try Moments.sum([cross], device))
+        let targetGram = try targetGram.map { matrix throws(ComputeError) in try Moments.sum([matrix], device) }
+        let (n, x) = (Double(count), try device.makeTensor(meanX, [width], for: "column means"))
+        let t = try device.makeTensor(meanTarget, [targetWidth], for: "column means")
+        try device.addOuterProduct(x, x, scale: n, to: gram)
+        try device.addOuterProduct(x, t, scale: n, to: cross)
+        if let targetGram { try device.addOuterProduct(t, t, scale: n, to: targetGram) }
+        return Moments(
+            device: device, target: target, precision: precision, count: count,
+            meanX: [Double](repeating: 0, count: width), meanTarget: [Double](repeating: 0, count: targetWidth),
+            gram: gram, cross: cross, targetGram: targetGram,
+            targetSquares: targetSquares + n * meanTarget.reduce(0) { $0 + $1 * $1 })
+    }
+
     private static func sum(_ matrices: [Tensor], _ device: Device) throws(ComputeError) -> Tensor {
         let sum = try device.makeTensor(matrices[0].shape, .float64, for: "a sum of moments")
         try device.copy(matrices[0], to: sum)

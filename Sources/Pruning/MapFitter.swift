@@ -44,9 +44,12 @@ public struct MapFitter {
     /// - Parameters:
     ///   - x: Of the fitter's layout and width; `y` likewise.
     ///   - kind: Open where alpha or K is to be chosen by held-out errors.
+    ///   - hasIntercept: Whether the map may have a bias; without it shares and scores are of sums of squares about zero.
     ///   - place: Where the streams are from, for errors.
     /// - Throws: `PruningError.map` where nothing can be fitted, `.nonFiniteRow`.
-    public func fit(x: Stream, y: Stream, kind: MapKind, place: String = "") throws(PruningError) -> FittedMap {
+    public func fit(
+        x: Stream, y: Stream, kind: MapKind, hasIntercept: Bool = true, place: String = ""
+    ) throws(PruningError) -> FittedMap {
         precondition(x.layout == layout && y.layout == layout && x.width == width, "streams of another fitter")
         do throws(MapError) {
             guard y.width == width else { throw .widths(x: width, y: y.width) }
@@ -57,8 +60,14 @@ public struct MapFitter {
         let estimate = try transforming { () throws(TransformerError) in try gatherer.estimate(x: x, y: y) }
         for precision in precisions {
             let groups = try moments(x, y, estimate, precision, place)
+            let folds =
+                try hasIntercept
+                ? groups.kept
+                : computing { () throws(ComputeError) in
+                    try groups.kept.map { moments throws(ComputeError) in try moments.aboutZero() }
+                }
             do throws(MapError) {
-                guard let map = try ValidatedMap.fit(folds: groups.kept, kind: kind) else { continue }
+                guard let map = try ValidatedMap.fit(folds: folds, kind: kind) else { continue }
                 return try FittedMap(map, precision: precision, device: device)
             } catch {
                 throw .map(error, place: place)

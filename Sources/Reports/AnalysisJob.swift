@@ -141,7 +141,7 @@ extension AnalysisJob {
 }
 
 extension Profile.Model {
-    fileprivate init(_ model: DecoderModel, fingerprint: String) {
+    public init(_ model: DecoderModel, fingerprint: String) {
         self.init(
             name: model.checkpoint.givenName, path: model.checkpoint.path,
             repository: model.checkpoint.snapshot?.repository, revision: model.checkpoint.snapshot?.commit,
@@ -151,7 +151,7 @@ extension Profile.Model {
 }
 
 extension Profile.Corpus {
-    fileprivate init(_ corpus: Corpus) {
+    public init(_ corpus: Corpus) {
         self.init(
             source: corpus.source, protocolDescription: corpus.protocolDescription,
             sequenceCount: corpus.sequences.count, tokenCount: corpus.tokenCount,

@@ -10,11 +10,14 @@ struct JSONReader {
     let path: String
     let place: String
     let value: JSON
+    /// That writes such files.
+    var command = "analyze"
 
     /// The member, or nil where it is absent or null.
     func member(_ key: String) -> JSONReader? {
         guard let value = value[key], !value.isNull else { return nil }
-        return JSONReader(path: path, place: place.isEmpty ? key : "\(place).\(key)", value: value)
+        return JSONReader(
+            path: path, place: place.isEmpty ? key : "\(place).\(key)", value: value, command: command)
     }
 
     func required(_ key: String) throws(ProfileError) -> JSONReader {
@@ -36,7 +39,8 @@ struct JSONReader {
         var endIndex: Int { values.count }
 
         subscript(index: Int) -> JSONReader {
-            JSONReader(path: array.path, place: "\(array.place)[\(index)]", value: values[index])
+            JSONReader(
+                path: array.path, place: "\(array.place)[\(index)]", value: values[index], command: array.command)
         }
     }
 
@@ -69,6 +73,6 @@ struct JSONReader {
     func wrong(_ expected: String, found: String) -> ProfileError {
         ProfileError(
             description: "\(path): \(place.isEmpty ? "the whole file" : place) should be \(expected), and is \(found); "
-                + "measure again with 'straightedge analyze'")
+                + "write it again with 'straightedge \(command)'")
     }
 }

@@ -7,31 +7,10 @@ extension Profile {
     public func json() -> JSON {
         [
             "schema": .string(Profile.schema),
-            "model": modelJSON(),
-            "corpus": corpusJSON(),
+            "model": model.json(),
+            "corpus": corpus.json(),
             "run": runJSON(),
             "views": .array(result.views.indices.map(viewJSON)),
-        ]
-    }
-
-    private func modelJSON() -> JSON {
-        [
-            "name": model.name.map(JSON.string) ?? .null, "path": .string(model.path),
-            "repository": model.repository.map(JSON.string) ?? .null,
-            "revision": model.revision.map(JSON.string) ?? .null, "family": .string(model.family),
-            "layers": .integer(model.layerCount),
-            "width": .integer(model.width), "parameters": .integer(model.parameterCount),
-            "fingerprint": .string(model.fingerprint),
-        ]
-    }
-
-    private func corpusJSON() -> JSON {
-        [
-            "source": .string(corpus.source), "protocol": .string(corpus.protocolDescription),
-            "sequences": .integer(corpus.sequenceCount), "tokens": .integer(corpus.tokenCount),
-            "tokens_asked": corpus.askedTokenCount.map(JSON.integer) ?? .null,
-            "fingerprint": .string(corpus.fingerprint), "seed": corpus.seed.map(JSON.integer) ?? .null,
-            "bos": corpus.hasBeginningOfSequence.map(JSON.bool) ?? .null,
         ]
     }
 
@@ -75,6 +54,31 @@ extension Profile {
             object["null_reasons"] = ["final_norm": "the last layer was not among the layers asked for"]
         }
         return .object(object)
+    }
+}
+
+extension Profile.Model {
+    func json() -> JSON {
+        [
+            "name": name.map(JSON.string) ?? .null, "path": .string(path),
+            "repository": repository.map(JSON.string) ?? .null,
+            "revision": revision.map(JSON.string) ?? .null, "family": .string(family),
+            "layers": .integer(layerCount),
+            "width": .integer(width), "parameters": .integer(parameterCount),
+            "fingerprint": .string(fingerprint),
+        ]
+    }
+}
+
+extension Profile.Corpus {
+    func json() -> JSON {
+        [
+            "source": .string(source), "protocol": .string(protocolDescription),
+            "sequences": .integer(sequenceCount), "tokens": .integer(tokenCount),
+            "tokens_asked": askedTokenCount.map(JSON.integer) ?? .null,
+            "fingerprint": .string(fingerprint), "seed": seed.map(JSON.integer) ?? .null,
+            "bos": hasBeginningOfSequence.map(JSON.bool) ?? .null,
+        ]
     }
 }
 

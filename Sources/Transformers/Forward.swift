@@ -14,6 +14,7 @@ public final class Forward: Sendable {
     private let slabs: [Range<Int>]
     private let workspaces: [SlabWorkspace]
     private let placement: Stream.PlacementKind
+    private let slabTokenCount: Int
 
     public var plan: DecoderPlan { model.plan }
 
@@ -38,6 +39,7 @@ public final class Forward: Sendable {
         self.device = device
         self.layout = layout
         self.placement = placement
+        self.slabTokenCount = slabTokenCount
         reader = WeightReader(plan: model.plan, checkpoint: model.checkpoint, device: device, computeType: computeType)
         prefetch = WeightPrefetch(
             reader: reader, sources: model.sources.layers,
@@ -62,6 +64,13 @@ public final class Forward: Sendable {
             }
             return (rotaries, workspaces)
         }
+    }
+
+    /// A pass of another model over the same sequences, its layers read as they are applied.
+    public func replacingModel(_ model: DecoderModel) throws(TransformerError) -> Forward {
+        try Forward(
+            model: model, device: device, layout: layout, slabTokenCount: slabTokenCount, placement: placement,
+            computeType: reader.computeType)
     }
 
     /// Bytes that a pass takes besides its streams: one layer's weights, each lane's slab, rotary tables; on a device of its
@@ -125,12 +134,17 @@ extension Forward {
 
     /// The streams leaving layer `index`, of several that enter it: its weights are read once for all. A stream is let go
     /// when it has been used, unless the caller keeps it.
-    public func apply(_ index: Int, to streams: consuming [Stream]) throws(TransformerError) -> [Stream] {
+    ///
+    /// - Parameter observer: Watches the first stream.
+    public func apply(
+        _ index: Int, to streams: consuming [Stream], observer: (any Observer)? = nil
+    ) throws(TransformerError) -> [Stream] {
         var streams = streams
         if streams.isEmpty { return [] }
         return try withWeights(of: index) { weights throws(TransformerError) in
             for position in streams.indices {
-                streams[position] = try apply(weights, of: index, to: streams[position], observer: nil)
+                streams[position] = try apply(
+                    weights, of: index, to: streams[position], observer: position == 0 ? observer : nil)
             }
             return streams
         }
@@ -200,8 +214,12 @@ extension Forward {
         }
     }
 
-    /// x + x·matrix + bias of a stream, in float32.
-    public func apply(_ map: LinearMap, to stream: Stream) throws(TransformerError) -> Stream {
+    /// stream + source·matrix + bias, in float32.
+    ///
+    /// - Parameter source: nil for the stream itself.
+    public func apply(
+        _ map: LinearMap, to stream: Stream, of source: Stream? = nil
+    ) throws(TransformerError) -> Stream {
         let (matrix, bias) = try wrapping { () throws(ComputeError) in
             (
                 try device.makeTensor(map.matrix, [map.width, map.width], for: "a linear map"),
@@ -209,12 +227,29 @@ extension Forward {
             )
         }
         return try newStream(stage: "after a linear map") { rows, lane, output throws(TransformerError) in
-            let input = try stream.rows(rows, staging: workspaces[lane].input)
+            let workspace = workspaces[lane]
+            let input = try stream.rows(rows, staging: workspace.input)
+            try wrapping { () throws(ComputeError) in try device.copy(input, to: output) }
+            let mapped = try source.map { source throws(TransformerError) in
+                try source.rows(rows, staging: workspace.input)
+            }
             try wrapping { () throws(ComputeError) in
-                try device.copy(input, to: output)
-                try device.product(input, matrix, transposesB: false, accumulates: true, into: output)
+                try device.product(mapped ?? input, matrix, accumulates: true, into: output)
                 try device.addBias(bias, to: output)
             }
+        }
+    }
+
+    /// a + b - c of streams.
+    public func sum(_ a: Stream, _ b: Stream, minus c: Stream) throws(TransformerError) -> Stream {
+        try newStream(stage: "in a sum of streams") { rows, lane, output throws(TransformerError) in
+            let workspace = workspaces[lane]
+            let first = try b.rows(rows, staging: workspace.input)
+            try wrapping { () throws(ComputeError) in try device.copy(first, to: output) }
+            let second = try c.rows(rows, staging: workspace.input)
+            try wrapping { () throws(ComputeError) in try device.subtract(output, second, into: output) }
+            let third = try a.rows(rows, staging: workspace.input)
+            try wrapping { () throws(ComputeError) in try device.add(output, third, into: output) }
         }
     }
 

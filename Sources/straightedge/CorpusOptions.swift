@@ -74,15 +74,20 @@ struct CorpusOptions: ParsableArguments {
     /// Holds the file to be there, before any model is opened.
     func requireFile() throws { _ = try MappedFile(tokens ?? text ?? "") }
 
-    /// Reads and tokenizes the corpus; says on standard error where it is smaller than it should be.
-    func load(for model: DecoderModel) throws -> Corpus {
+    /// Reads and tokenizes the corpus.
+    func load(for model: DecoderModel) throws -> Corpus { try load(for: model, besides: 0) }
+
+    /// Reads and tokenizes the corpus.
+    ///
+    /// - Parameter tokenCount: Tokens that are wanted besides those for the maps, where nothing else is asked for.
+    func load(for model: DecoderModel, besides tokenCount: Int) throws -> Corpus {
         if let tokens {
             return try Corpus.tokens(
                 MappedFile(tokens), vocabularySize: model.plan.vocabularySize, count: sequences)
         }
         let tokenizer = try Tokenizer(model.checkpoint)
         let file = try MappedFile(text ?? "")
-        let wanted = 10 * model.plan.width
+        let wanted = 10 * model.plan.width + tokenCount
         if let chunkCharacters {
             return try Corpus.chunks(
                 of: file, tokenizer: tokenizer, characterCount: chunkCharacters, count: sequences ?? 128, seed: seed,

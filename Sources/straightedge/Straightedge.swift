@@ -16,7 +16,7 @@ struct Straightedge: ParsableCommand {
         version: Version.current,
         subcommands: [
             Analyze.self, SweepCommand.self, Compare.self, Report.self, Procrustes.self, HiddenStates.self,
-            Tokenize.self, Inspect.self,
+            Tokenize.self, Inspect.self, Plan.self,
             Doctor.self,
             Bench.self,
         ])
