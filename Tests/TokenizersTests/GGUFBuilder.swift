@@ -15,6 +15,10 @@ struct GGUFBuilder {
         pairs.append(Self.string("tokenizer.ggml.\(key)") + Self.bytes(type) + value)
     }
 
+    mutating func addChatTemplate(_ text: String) {
+        pairs.append(Self.string("tokenizer.chat_template") + Self.bytes(UInt32(8)) + Self.string(text))
+    }
+
     mutating func add(_ key: String, _ value: String) { add(key, 8, Self.string(value)) }
 
     mutating func add(_ key: String, _ value: Bool) { add(key, 7, [value ? 1 : 0]) }
