@@ -100,7 +100,9 @@ import Testing
         let file = try SafetensorsFile(Fixtures.path("eight-bit-blocks.safetensors"))
         let tensor = try file.tensor("values")
         let values = unsafe tensor.withBytes { unsafe Array($0.bindMemory(to: Float.self)) }
-        let blocks = try unsafe file.tensor("blocks").withBytes { unsafe $0.bindMemory(to: Float.self).map { UInt8($0) } }
+        let blocks = try unsafe file.tensor("blocks").withBytes { bytes in
+            unsafe bytes.bindMemory(to: Float.self).map { UInt8($0) }
+        }
         #expect(values.count > 1000)
         #expect(ElementType.q8_0.encoded(values.span) == blocks)
     }
