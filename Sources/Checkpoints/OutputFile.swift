@@ -90,6 +90,21 @@ public final class OutputFile {
         byteCount += count
     }
 
+    /// Writes elements over those from byte `offset` on; what is appended later stands behind the end as before.
+    func overwrite<Element: BitwiseCopyable>(_ elements: [Element], at offset: Int) throws(OutputError) {
+        let byteCount = elements.count * MemoryLayout<Element>.stride
+        var done = 0
+        while done < byteCount {
+            let count = unsafe elements.withUnsafeBytes { bytes in
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
+                return unsafe pwrite(descriptor, rest.baseAddress, rest.count, offset + done)
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw .failure(path, "be written") }
+            done += count
+        }
+    }
+
     /// Appends a text in UTF-8.
     public func write(_ text: String) throws(OutputError) { try write(Array(text.utf8)) }
 

@@ -17,11 +17,29 @@ public final class SafetensorsWriter {
     }
 
     private let file: WholeFile
+    private let tensors: [Entry]
+    private let headerByteCount: Int
 
     /// Writes the header; the tensors' elements follow in the order of `tensors`.
-    public init(path: String, replaces: Bool, option: String = "--out", tensors: [Entry]) throws(OutputError) {
+    ///
+    /// - Parameter metadataByteCount: Bytes of the header to keep free for what `finish(metadata:)` says.
+    public init(
+        path: String, replaces: Bool, option: String = "--out", tensors: [Entry], metadataByteCount: Int = 0
+    ) throws(OutputError) {
         file = try WholeFile(path: path, replaces: replaces, option: option)
+        self.tensors = tensors
+        let text = SafetensorsWriter.header(tensors, [])
+        // Elements begin at a multiple of 8 bytes.
+        headerByteCount = (text.count + metadataByteCount + 7) / 8 * 8
+        try write([UInt64(headerByteCount).littleEndian])
+        try write(padded(text))
+    }
+
+    private static func header(_ tensors: [Entry], _ metadata: [(key: String, value: String)]) -> [UInt8] {
         var header = JSONObject()
+        if !metadata.isEmpty {
+            header["__metadata__"] = .object(JSONObject(metadata.map { ($0.key, .string($0.value)) }))
+        }
         var offset = 0
         for tensor in tensors {
             let end = offset + tensor.byteCount
@@ -31,11 +49,12 @@ public final class SafetensorsWriter {
             ]
             offset = end
         }
-        var text = Array(JSON.object(header).serialized(indented: false).utf8)
-        // Elements begin at a multiple of 8 bytes.
-        text += [UInt8](repeating: UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
-        try write([UInt64(text.count).littleEndian])
-        try write(text)
+        return Array(JSON.object(header).serialized(indented: false).utf8)
+    }
+
+    /// With spaces behind it, as the format allows.
+    private func padded(_ text: [UInt8]) -> [UInt8] {
+        text + [UInt8](repeating: UInt8(ascii: " "), count: headerByteCount - text.count)
     }
 
     /// Appends elements.
@@ -44,5 +63,14 @@ public final class SafetensorsWriter {
     }
 
     /// Puts the file in its place.
-    public func finish() throws(OutputError) { try file.finish() }
+    ///
+    /// - Parameter metadata: For the header's `__metadata__`, in the bytes that were kept free.
+    public func finish(metadata: [(key: String, value: String)] = []) throws(OutputError) {
+        if !metadata.isEmpty {
+            let text = SafetensorsWriter.header(tensors, metadata)
+            precondition(text.count <= headerByteCount, "metadata of more bytes than were kept free")
+            try file.overwrite(padded(text), at: 8)
+        }
+        try file.finish()
+    }
 }

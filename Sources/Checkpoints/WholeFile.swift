@@ -29,6 +29,11 @@ public final class WholeFile {
     /// Appends bytes.
     public func write(_ bytes: RawSpan) throws(OutputError) { try file.write(bytes) }
 
+    /// Writes elements over those from byte `offset` on; what is appended later stands behind the end as before.
+    func overwrite<Element: BitwiseCopyable>(_ elements: [Element], at offset: Int) throws(OutputError) {
+        try file.overwrite(elements, at: offset)
+    }
+
     /// Goes on behind so many zeros, which take no room on the disk.
     func skip(_ byteCount: Int) throws(OutputError) { try file.skip(byteCount) }
 

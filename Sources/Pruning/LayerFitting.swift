@@ -34,6 +34,15 @@ public struct LayerFitting: Sendable {
         public let layers: Range<Int>
         public let site: Site
         public let fitted: FittedMap
+
+        /// What it stands for in words: layers 8:12, or layer 3, mlp.
+        public var place: String { LayerFitting.place(layers, site) }
+    }
+
+    fileprivate static func place(_ layers: Range<Int>, _ site: Site) -> String {
+        let place =
+            layers.count == 1 ? "layer \(layers.lowerBound)" : "layers \(layers.lowerBound):\(layers.upperBound)"
+        return site == .layer ? place : "\(place), \(site.rawValue)"
     }
 
     public init(model: DecoderModel, device: Device, settings: Settings) {
@@ -134,16 +143,13 @@ extension LayerFitting {
         }
 
         private func map(_ layers: Range<Int>, _ site: Site, x: Stream) throws(PruningError) -> PlacedMap {
-            let place =
-                layers.count == 1
-                ? "layer \(layers.lowerBound)" : "layers \(layers.lowerBound):\(layers.upperBound)"
             let step = StepSite(rawValue: site.rawValue) ?? .layer
             let (x, y) = recorder?.streams(of: step, x: x, y: stream) ?? (x, stream)
             return PlacedMap(
                 layers: layers, site: site,
                 fitted: try fitter.fit(
                     x: x, y: y, kind: fitting.settings.kind,
-                    place: site == .layer ? place : "\(place), \(site.rawValue)"))
+                    place: LayerFitting.place(layers, site)))
         }
     }
 

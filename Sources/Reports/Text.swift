@@ -3,12 +3,12 @@ import Linearity
 /// Numbers and words as a terminal shows them.
 public enum Text {
     /// Padded with spaces to at least `width` characters.
-    static func padded(_ text: String, _ width: Int) -> String {
+    public static func padded(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
 
     /// Padded with spaces in front to at least `width` characters.
-    static func aligned(_ text: String, _ width: Int) -> String {
+    public static func aligned(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - text.count)) + text
     }
 
@@ -23,7 +23,7 @@ public enum Text {
         return aligned(fixed(value, 4), 6)
     }
 
-    static func plain(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
+    public static func plain(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
 
     /// A number with this many decimals.
     public static func fixed(_ value: Double, _ decimals: Int) -> String {
@@ -39,7 +39,7 @@ public enum Text {
     }
 
     /// A number in two or three digits and a power of ten, for instance 1.2e-07; small powers are spelled out.
-    static func scientific(_ value: Double) -> String {
+    public static func scientific(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return "\(value)" }
         var (digits, exponent) = (abs(value), 0)
         while digits >= 9.95 { (digits, exponent) = (digits / 10, exponent + 1) }

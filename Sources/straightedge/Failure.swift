@@ -1,5 +1,6 @@
 import ArgumentParser
 import Linearity
+import Pruning
 import Reports
 import Transformers
 
@@ -31,7 +32,14 @@ enum Failure {
 
     /// Whether it is work whose result would mean nothing.
     static func isRefusal(_ error: any Error) -> Bool {
-        switch error as? LinearityError {
+        switch error as? PruningError {
+        case .linearity(let error): return isRefusal(error)
+        case .map(.tooFewRows, _), .map(.choice, _), .map(.rank, _), .blocks, .sublayersOfBlocks: return true
+        case .map, .transformer, .nonFiniteRow: return false
+        case nil: break
+        }
+        if error is LayerSelectionError { return true }
+        return switch error as? LinearityError {
         case .tooFewTokens, .layers, .memory, .rowCounts, .tooFewRows, .comparisonMemory: true
         case .transformer, .store, .compute, .notFinite, .magnitude, nil: false
         }

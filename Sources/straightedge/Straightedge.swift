@@ -15,8 +15,8 @@ struct Straightedge: ParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Analyze.self, SweepCommand.self, Compare.self, Report.self, Procrustes.self, HiddenStates.self,
-            Tokenize.self, Inspect.self, Plan.self,
+            Analyze.self, SweepCommand.self, Compare.self, Report.self, Procrustes.self, Evaluate.self, Plan.self,
+            Prune.self, Fit.self, HiddenStates.self, Tokenize.self, Inspect.self,
             Doctor.self,
             Bench.self,
         ])
