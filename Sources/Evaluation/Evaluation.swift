@@ -54,7 +54,7 @@ public struct Evaluation: Sendable, Hashable {
 }
 
 /// How a model's predictions differ from those of a reference, and how good they are.
-public struct Comparison: Sendable, Hashable {
+public struct PredictionComparison: Sendable, Hashable {
     public let evaluation: Evaluation
     /// Of each sequence.
     public let sequences: [TokenDivergence]
@@ -68,7 +68,7 @@ public struct Comparison: Sendable, Hashable {
         self.evaluation = evaluation
         self.sequences = sequences
         let sorted = divergences.sorted()
-        quantiles = Comparison.probabilities.map { Comparison.quantile($0, sorted) }
+        quantiles = PredictionComparison.probabilities.map { PredictionComparison.quantile($0, sorted) }
     }
 
     /// KL(P || Q) in nats per token: P is what the reference predicts, Q what the model does.

@@ -22,11 +22,17 @@ public struct Evaluator: Sendable {
     ///   - slabRowCount: Tokens whose logits are computed at once on each lane; nil to choose.
     /// - Throws: `EvaluationError.transformer`: weights that are damaged, memory.
     public init(forward: Forward, tokens: ScoredTokens, slabRowCount: Int? = nil) throws(EvaluationError) {
+        self = try transforming { () throws(TransformerError) in
+            try Evaluator(reading: forward, tokens: tokens, slabRowCount: slabRowCount)
+        }
+    }
+
+    init(reading forward: Forward, tokens: ScoredTokens, slabRowCount: Int?) throws(TransformerError) {
         precondition(tokens.layout == forward.layout, "tokens of another layout")
         self.tokens = tokens
         device = forward.device
         plan = forward.plan
-        head = try transforming { () throws(TransformerError) in try forward.outputHead() }
+        head = try forward.outputHead()
         slabs = tokens.slabs(
             rowCount: slabRowCount ?? Evaluator.slabRowCount(forward.plan, forward.device, byteCount: nil))
     }
@@ -51,7 +57,7 @@ public struct Evaluator: Sendable {
     public func compare(
         _ streams: [Stream], reference: Stream, of referenceEvaluator: Evaluator? = nil,
         progress: @Sendable (_ done: Int, _ count: Int) -> Void = { _, _ in }
-    ) throws(EvaluationError) -> (reference: Evaluation, comparisons: [Comparison]) {
+    ) throws(EvaluationError) -> (reference: Evaluation, comparisons: [PredictionComparison]) {
         let evaluator = referenceEvaluator ?? self
         precondition(evaluator.plan.vocabularySize == plan.vocabularySize, "vocabularies of different sizes")
         let sums = try scan(streams, reference: (reference, evaluator), progress)
@@ -207,12 +213,12 @@ extension Evaluator {
         return Evaluation(sequences: sequences)
     }
 
-    private func comparison(_ sums: [SlabSums], _ stream: Int) -> Comparison {
+    private func comparison(_ sums: [SlabSums], _ stream: Int) -> PredictionComparison {
         var sequences = [TokenDivergence](repeating: TokenDivergence(), count: tokens.rows.count)
         for (slab, sums) in zip(slabs, sums) {
             for (piece, sums) in zip(slab.pieces, sums[stream]) { sequences[piece.sequence].add(sums.divergence) }
         }
-        return Comparison(
+        return PredictionComparison(
             evaluation: evaluation(sums, stream), sequences: sequences,
             divergences: sums.flatMap { $0[stream].flatMap(\.divergences) })
     }

@@ -57,11 +57,17 @@ public struct MemoryPlan: Sendable, Hashable {
     }
 
     /// For a forward pass alone.
+    ///
+    /// - Parameters:
+    ///   - keptStreamCount: Streams that are kept beside the two of the pass.
+    ///   - otherByteCount: What else is taken while the pass has its memory.
     public init(
-        plan: DecoderPlan, layout: SequenceLayout, device: Device, computeType: ComputeType, budgetByteCount: Int?
+        plan: DecoderPlan, layout: SequenceLayout, device: Device, computeType: ComputeType, budgetByteCount: Int?,
+        keptStreamCount: Int = 0, otherByteCount: Int = 0
     ) throws(LinearityError) {
         try self.init(
-            plan: plan, layout: layout, streamCount: 2, otherByteCount: layout.tokenCount * 4, device: device,
+            plan: plan, layout: layout, streamCount: 2 + keptStreamCount,
+            otherByteCount: layout.tokenCount * 4 + otherByteCount, device: device,
             computeType: computeType, budgetByteCount: budgetByteCount, slabTokenCount: nil)
     }
 

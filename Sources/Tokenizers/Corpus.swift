@@ -16,6 +16,9 @@ public struct Corpus: Sendable {
     public let hasBeginningOfSequence: Bool?
     /// Bytes of the text that the model has no token for, and that are lost.
     public let lostByteCount: Int
+    /// Of each sequence how many of its first ids are there only as context: what is put in front of the text, and what the
+    /// window before ends with; nil where nothing is said of it.
+    public let contextTokenCounts: [Int]?
     /// SHA-256, in hexadecimal digits, over each sequence's number of tokens and ids, as little-endian 32-bit integers.
     public let fingerprint: String
 
@@ -26,7 +29,8 @@ public struct Corpus: Sendable {
 
     init(
         sequences: [[Int32]], source: String, protocolDescription: String, askedTokenCount: Int? = nil,
-        seed: Int? = nil, hasBeginningOfSequence: Bool? = nil, lostByteCount: Int = 0
+        seed: Int? = nil, hasBeginningOfSequence: Bool? = nil, lostByteCount: Int = 0,
+        contextTokenCounts: [Int]? = nil
     ) {
         self.sequences = sequences
         self.source = source
@@ -35,6 +39,7 @@ public struct Corpus: Sendable {
         self.seed = seed
         self.hasBeginningOfSequence = hasBeginningOfSequence
         self.lostByteCount = lostByteCount
+        self.contextTokenCounts = contextTokenCounts
         fingerprint = Self.fingerprint(of: sequences)
     }
 

@@ -72,7 +72,7 @@ struct EvaluatorTests {
         try check(comparisons[0].evaluation, expected.object("rounded"))
     }
 
-    private func check(_ comparison: Comparison, _ expected: JSON) throws {
+    private func check(_ comparison: PredictionComparison, _ expected: JSON) throws {
         #expect(comparison.sequences.map(\.tokenCount) == (try expected.counts("counts")))
         #expect(comparison.sequences.map(\.agreementCount) == (try expected.counts("agreement_counts")))
         expect(comparison.sequences.map(\.nats), try expected.numbers("nats"), "nats", tolerance: 1e-5)

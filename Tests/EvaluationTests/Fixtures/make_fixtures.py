@@ -38,7 +38,7 @@ QUESTIONS = [
     {"context": "the sun came ", "choices": ["late", "and the old man said no word"], "answer": 0},
     {"context": "the sea is \n ", "choices": ["old", "cold, cold, cold", "dark"], "answer": 2},
     {"context": "", "choices": ["the man", "a rat ran"], "answer": 1},
-    {"context": TEXT, "choices": [" the cat", " a word was said", " no"], "answer": 1},
+    {"context": TEXT + TEXT, "choices": [" the cat", " a word was said", " no"], "answer": 1},
     {"context": "no one said a", "choices": [" word", "n old word", " cat", " mat"], "answer": 3},
 ]
 
