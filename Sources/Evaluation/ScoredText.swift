@@ -27,7 +27,10 @@ public enum ScoredText: Sendable, Hashable {
             let hasText = counts.contains { $0 > 0 }
             self = hasText ? .byteCounts(counts) : .unknown(reason: "the scored tokens stand for no text")
         } catch {
-            self = .unknown(reason: "the ids could not be decoded: \(error)")
+            switch error {
+            case .noTokenizer(let path): self = .unknown(reason: "\(path) has no tokenizer")
+            default: self = .unknown(reason: "the ids could not be decoded: \(error)")
+            }
         }
     }
 }

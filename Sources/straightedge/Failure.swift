@@ -1,4 +1,6 @@
 import ArgumentParser
+import Evaluation
+import LinearAlgebra
 import Linearity
 import Pruning
 import Reports
@@ -34,9 +36,20 @@ enum Failure {
     static func isRefusal(_ error: any Error) -> Bool {
         switch error as? PruningError {
         case .linearity(let error): return isRefusal(error)
-        case .map(.tooFewRows, _), .map(.choice, _), .map(.rank, _), .blocks, .sublayersOfBlocks: return true
-        case .map, .transformer, .nonFiniteRow: return false
+        case .evaluation(let error): return isRefusal(error)
+        case .transformer, .nonFiniteRow: return false
+        case .map(let error, _): return isRefusal(error)
         case nil: break
+        default: return true
+        }
+        switch error as? EvaluationError {
+        case .nothingScored, .otherVocabulary, .otherTokens: return true
+        case .linearity(let error): return isRefusal(error)
+        case .transformer, .compute, .tokenizer, .choiceLine, .noChoices, nil: break
+        }
+        switch error as? MapError {
+        case .tooFewRows, .choice, .rank: return true
+        default: break
         }
         if error is LayerSelectionError { return true }
         return switch error as? LinearityError {

@@ -8,7 +8,8 @@ struct CommandLineTests {
     @Test(
         "every help text has examples",
         arguments: [
-            "analyze", "sweep", "compare", "report", "procrustes", "hidden-states", "tokenize", "inspect", "doctor",
+            "analyze", "sweep", "compare", "report", "procrustes", "evaluate", "hidden-states", "tokenize", "inspect",
+            "doctor",
             "bench",
         ])
     func help(subcommand: String) throws {
