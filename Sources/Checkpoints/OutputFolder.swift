@@ -45,6 +45,14 @@ public final class OutputFolder {
         return file
     }
 
+    /// Where somebody else makes a file of the folder.
+    ///
+    /// - Parameter name: A plain name.
+    public func place(_ name: String) -> String {
+        names.append(name)
+        return "\(stagingPath)/\(name)"
+    }
+
     /// Makes a file of a text.
     public func write(_ text: String, to name: String) throws(OutputError) {
         let file = try makeFile(name)
@@ -56,7 +64,9 @@ public final class OutputFolder {
     public func contains(_ name: String) -> Bool { names.contains(name) }
 
     /// Gives the folder as it is so far to `body`, at the place where it is until it is finished.
-    public func check<Failure: Error>(_ body: (_ path: String) throws(Failure) -> Void) throws(Failure) {
+    public func check<Result, Failure: Error>(
+        _ body: (_ path: String) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         try body(stagingPath)
     }
 

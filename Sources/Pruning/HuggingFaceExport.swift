@@ -1,4 +1,4 @@
-import Checkpoints
+public import Checkpoints
 public import Tensors
 public import Transformers
 
@@ -65,6 +65,18 @@ public struct HuggingFaceExport {
         to path: String, shardByteCount: Int = SafetensorsShards.defaultByteCount
     ) throws(ExportError) {
         let output = try wrappingOutput { () throws(OutputError) in try OutputFolder(path) }
+        try write(into: output, shardByteCount: shardByteCount)
+        try wrappingOutput { () throws(OutputError) in try output.finish() }
+    }
+
+    /// Writes the files of a folder that others are to be written to, and reads them again as the edited model.
+    ///
+    /// - Parameters:
+    ///   - output: Not finished afterwards.
+    ///   - shardByteCount: Bytes of weights in a file, if it holds more than one tensor.
+    public func write(
+        into output: OutputFolder, shardByteCount: Int = SafetensorsShards.defaultByteCount
+    ) throws(ExportError) {
         try SafetensorsShards(try tensors(), shardByteCount: shardByteCount).write(to: output)
         try wrappingOutput { () throws(OutputError) in
             try output.write(configuration.json.serialized(indented: true), to: "config.json")
@@ -78,7 +90,6 @@ public struct HuggingFaceExport {
             }
         }
         try output.check { path throws(ExportError) in try readAgain(path) }
-        try wrappingOutput { () throws(OutputError) in try output.finish() }
     }
 
     /// Holds what was written to be the edited model.

@@ -275,3 +275,21 @@ extension PruningRun {
         }
     }
 }
+
+// MARK: - Export
+
+extension Pruner {
+    /// Looks whether the model without these layers can be written as a Hugging Face folder.
+    ///
+    /// - Throws: `ExportError`.
+    public func checkExport(_ layers: CutLayers) throws(ExportError) {
+        var kept = layers.kept.map { (source: $0, sites: Set<Site>()) }
+        if mode == .replace {
+            let replaced = site == .layer ? layers.runs.map(\.lowerBound) : layers.cut
+            kept += replaced.map { (source: $0, sites: [site]) }
+        }
+        try HuggingFaceExport.check(
+            model, layers: kept.sorted { $0.source < $1.source },
+            addsFeedForwardBiases: mode == .merge && fit.addsBiases && !model.plan.biases.contains(.feedForwardOutput))
+    }
+}

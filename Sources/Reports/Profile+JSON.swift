@@ -126,28 +126,3 @@ extension LayerFigures {
         ]
     }
 }
-
-extension Profile.Model {
-    func json() -> JSON {
-        [
-            "name": name.map(JSON.string) ?? .null, "path": .string(path),
-            "repository": repository.map(JSON.string) ?? .null,
-            "revision": revision.map(JSON.string) ?? .null, "family": .string(family),
-            "layers": .integer(layerCount),
-            "width": .integer(width), "parameters": .integer(parameterCount),
-            "fingerprint": .string(fingerprint),
-        ]
-    }
-}
-
-extension Profile.Corpus {
-    func json() -> JSON {
-        [
-            "source": .string(source), "protocol": .string(protocolDescription),
-            "sequences": .integer(sequenceCount), "tokens": .integer(tokenCount),
-            "tokens_asked": askedTokenCount.map(JSON.integer) ?? .null,
-            "fingerprint": .string(fingerprint), "seed": seed.map(JSON.integer) ?? .null,
-            "bos": hasBeginningOfSequence.map(JSON.bool) ?? .null,
-        ]
-    }
-}

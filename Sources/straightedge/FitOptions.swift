@@ -4,6 +4,7 @@ public import Pruning
 
 extension PruningMode: ExpressibleByArgument {}
 extension Criterion: ExpressibleByArgument {}
+extension PruningJob.Format: ExpressibleByArgument {}
 
 /// How maps are fitted, and on which tokens they are judged.
 struct FitOptions: ParsableArguments {

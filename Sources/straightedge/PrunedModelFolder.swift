@@ -1,0 +1,65 @@
+import Checkpoints
+import Pruning
+import Reports
+import Tensors
+import Transformers
+
+/// The folder of a pruned model: it gets its name when the model has been judged.
+struct PrunedModelFolder {
+    let path: String
+    private let output: OutputFolder
+    private let model: DecoderModel
+    private let format: PruningJob.Format
+    private let type: ElementType?
+
+    /// Looks whether the model can be written there, before hours are spent on it.
+    init(
+        _ path: String, _ model: DecoderModel, format: PruningJob.Format, type: String?, pruner: Pruner, cut: CutLayers
+    ) throws {
+        self.path = path
+        self.model = model
+        self.format = format
+        self.type = type.flatMap { ElementType(rawValue: $0.uppercased()) }
+        output = try OutputFolder(path)
+        if format == .huggingFace { try pruner.checkExport(cut) }
+        if format == .gguf, pruner.mode == .replace {
+            throw FormatProblem(
+                description: "llama.cpp has no layer that is a linear map: use --format huggingface, or --mode merge")
+        }
+        if format == .gguf, PrunedModelFolder.format(of: model) != .gguf {
+            throw FormatProblem(
+                description: "a GGUF file is written of a GGUF file only; write a Hugging Face folder and convert it with "
+                    + "llama.cpp's convert_hf_to_gguf.py")
+        }
+    }
+
+    /// What a model is.
+    static func format(of model: DecoderModel) -> PruningJob.Format {
+        if case .gguf = model.checkpoint.format { .gguf } else { .huggingFace }
+    }
+
+    /// Writes the model, and opens it again.
+    func write(_ edit: ModelEdit) throws -> DecoderModel {
+        switch format {
+        case .huggingFace:
+            try HuggingFaceExport(model, edit, elementType: type).write(into: output)
+            return try output.check { try DecoderModel(Checkpoint.open($0)) }
+        case .gguf:
+            let name = "\(model.checkpoint.name)-pruned.gguf"
+            try GGUFExport(model, edit: edit, projectionType: type).write(to: output.place(name))
+            return try output.check { try DecoderModel(Checkpoint.open("\($0)/\(name)")) }
+        }
+    }
+
+    /// Adds what is to be said of the model, and puts the folder in its place.
+    func finish(_ report: PruningReport) throws {
+        try output.write(report.json().serialized(indented: true), to: "manifest.json")
+        try output.write(report.page(), to: "report.html")
+        try output.finish()
+    }
+}
+
+/// Why a model cannot be written in a format.
+struct FormatProblem: Error, CustomStringConvertible {
+    let description: String
+}
