@@ -6,6 +6,7 @@ public final class WholeFile {
     /// Where the file is until it is finished: beside its place.
     public let temporaryPath: String
     private let file: OutputFile
+    private let replaces: Bool
     private var isFinished = false
 
     /// - Parameter option: The option that named the path, for the message.
@@ -15,7 +16,7 @@ public final class WholeFile {
             throw OutputError(
                 description: "\(path.legible) exists already; give another \(option), or --force to replace it")
         }
-        self.path = path
+        (self.path, self.replaces) = (path, replaces)
         (file, temporaryPath) = try OutputFile.makeTemporary(beside: path)
     }
 
@@ -40,6 +41,9 @@ public final class WholeFile {
     /// Puts the file in its place.
     public func finish() throws(OutputError) {
         try file.finish()
+        if !replaces, Folder.hasEntry(path) {
+            throw OutputError(description: "\(path.legible) was made by another program meanwhile; give another place")
+        }
         try OutputFile.move(temporaryPath, to: path)
         isFinished = true
     }

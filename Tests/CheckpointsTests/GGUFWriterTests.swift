@@ -1,3 +1,4 @@
+import Glibc
 import Tensors
 import TestSupport
 import Testing
@@ -114,13 +115,42 @@ import Testing
         #expect(error?.description.contains("exists already") == true)
         #expect(try folder.text("taken.gguf") == "taken")
         #expect(throws: OutputError.self) { try writer.write(to: path("absent/new.gguf")) }
-        // A device that is always full.
-        #expect(throws: OutputError.self) { try writer.write(to: "/dev/full/new.gguf") }
         do {
             let rehearsal = try writer.rehearse(beside: path("new.gguf"))
             #expect(folder.names().count == 2 && rehearsal.temporaryPath.hasPrefix(path("new.gguf.")))
         }
         #expect(folder.names() == ["taken.gguf"])
+    }
+
+    @Test func aPlaceThatIsTakenMeanwhileIsLeft() throws {
+        do {
+            let file = try WholeFile(path: path("new.gguf"), replaces: false)
+            try folder.write("theirs", to: "new.gguf")
+            #expect(throws: OutputError.self) { try file.finish() }
+        }
+        #expect(try folder.text("new.gguf") == "theirs" && folder.names() == ["new.gguf"])
+    }
+
+    @Test func aDiskThatBecomesFullIsNamedAndNothingIsLeft() async {
+        // Files of this process may have 1024 bytes, and it is told so by an error, not by a signal.
+        await #expect(processExitsWith: .success) {
+            signal(SIGXFSZ, SIG_IGN)
+            let source = try GGUFFile(Fixtures.path("mini.gguf"))
+            var writer = GGUFWriter(metadataOf: source)
+            writer.tensors = try source.tensorNames.map { try writer.stored($0) }
+            var limit = rlimit(rlim_cur: 1024, rlim_max: 1024)
+            guard unsafe setrlimit(__rlimit_resource_t(1), &limit) == 0 else { exit(1) }
+            let place = try TemporaryFolder()
+            var message = "nothing failed"
+            do { try writer.write(to: "\(place.path)/new.gguf") } catch { message = "\(error)" }
+            guard message.contains("\(place.path)/new.gguf could not be written: "),
+                message.contains("free some space"),
+                place.names() == []
+            else {
+                print(message, place.names())
+                exit(2)
+            }
+        }
     }
 
     @Test func aRehearsalHasAllButLargeTensors() throws {
