@@ -269,14 +269,6 @@ struct HuggingFaceExportTests {
         _ = try HuggingFaceExport(model, ModelEdit(keeping: [0, 1]))
     }
 
-    @Test("a GGUF file is not written as a folder here")
-    func gguf() throws {
-        let model = try ExportFixture.named("llama/linear.gguf").model()
-        #expect {
-            try HuggingFaceExport(model, ModelEdit(keeping: [0]))
-        } throws: { "\($0)".contains("GGUF") }
-    }
-
     @Test("what exists is not replaced")
     func existing() throws {
         let place = try TemporaryFolder()
