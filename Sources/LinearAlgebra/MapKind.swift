@@ -64,7 +64,9 @@ extension MapKind: CustomStringConvertible {
         switch self {
         case .leastSquares: "least-squares"
         case .ridge(nil): "ridge"
-        case .ridge(let alpha?): "ridge:\(alpha)"
+        case .ridge(let alpha?):
+            // Whole numbers as people write them.
+            "ridge:\(alpha.magnitude < 1e15 && alpha == alpha.rounded() ? "\(Int(alpha))" : "\(alpha)")"
         case .lowRank(nil): "low-rank"
         case .lowRank(let rank?): "low-rank:\(rank)"
         case .diagonal: "diagonal"

@@ -276,6 +276,13 @@ import Testing
         #expect(throws: MapError.self) { _ = try MapKind(text) }
     }
 
+    @Test func alphasAreWrittenAsPeopleWriteThem() throws {
+        #expect(MapKind.ridge(alpha: 3).description == "ridge:3")
+        for alpha in [0.1, 1e-9, 1e15, 1e300, 123_456_789.125] {
+            #expect(try MapKind(MapKind.ridge(alpha: alpha).description) == .ridge(alpha: alpha))
+        }
+    }
+
     @Test func errorsNameTheRemedy() {
         #expect(MapError.kind("lasso").description.contains("'lasso'; known: least-squares, ridge, ridge:ALPHA"))
         #expect(MapError.tooFewRows(.leastSquares, count: 5, width: 8).description.contains("at least 9 are needed"))

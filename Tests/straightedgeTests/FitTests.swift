@@ -102,13 +102,13 @@ struct FitTests {
 
     @Test("a file that exists is kept without --force; few tokens are warned of")
     func existing() throws {
-        let folder = try folder(sequences: 3)
+        let folder = try folder(sequences: 2)
         try folder.write("mine", to: "m.safetensors")
         let kept = try run(folder)
         #expect(kept.exitCode == 1 && kept.errors.contains("--force"))
         #expect(try folder.text("m.safetensors") == "mine")
         let outcome = try run(folder, "--force", "--layers", "1")
         #expect(outcome.exitCode == 0)
-        #expect(outcome.errors.contains("warning: layer 1: 180 tokens for a least-squares map of width"))
+        #expect(outcome.errors.contains("warning: layer 1: 120 tokens for a least-squares map of width"))
     }
 }
