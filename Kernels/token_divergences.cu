@@ -78,10 +78,12 @@ struct Term {
         const float r = (b - a) + shift;
         if (!(r < 0.5f && r > -0.5f)) return (q - p) - p * r;
         // By its series, where the difference would lose its digits.
-        float series = 1.0f / 40320;
-        for (const float coefficient : {1.0f / 5040, 1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f}) {
-            series = series * r + coefficient;
-        }
+        float series = r * (1.0f / 40320) + 1.0f / 5040;
+        series = series * r + 1.0f / 720;
+        series = series * r + 1.0f / 120;
+        series = series * r + 1.0f / 24;
+        series = series * r + 1.0f / 6;
+        series = series * r + 0.5f;
         return p * (r * r) * series;
     }
 };

@@ -33,6 +33,7 @@ public struct Evaluator: Sendable {
         device = forward.device
         plan = forward.plan
         head = try forward.outputHead()
+        precondition(slabRowCount.map { $0 > 0 } ?? true, "slabs of no rows")
         slabs = tokens.slabs(
             rowCount: slabRowCount ?? Evaluator.slabRowCount(forward.plan, forward.device, byteCount: nil))
     }

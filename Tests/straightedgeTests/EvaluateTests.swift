@@ -131,7 +131,7 @@ struct EvaluateTests {
         "what cannot be scored ends with a message that names it",
         arguments: [
             ("[1]\n[2]\n", "no token can be scored", 2), ("[1, 2\n", "line 1", 1), ("[1, 2]\n[2, 64]\n", "line 2", 1),
-            ("", "no token ids", 1),
+            ("\n", "no token ids", 1),
         ] as [(String, String, Int32)])
     func unscored(text: String, problem: String, exitCode: Int32) throws {
         let folder = try TemporaryFolder()

@@ -10,6 +10,7 @@ enum RowBenchmarks {
         return [
             normalize(rows, width), rotate(rows, width, headWidth: scale.heads.width), gatedSiLU(rows, width),
             gelu(rows, width), add(rows, width), tokenScores(rows / 4, 8 * width),
+            tokenDivergences(rows / 4, 8 * width),
         ]
     }
 
@@ -162,6 +163,35 @@ enum RowBenchmarks {
                         (logSum, 1 + largest - (values.min() ?? 0)), (values[Int(targets[row])], 1e-12),
                         (Double(values.firstIndex(of: largest) ?? 0), 1e-12),
                     ]
+                }
+            }
+        }
+    }
+
+    private static func tokenDivergences(_ rows: Int, _ vocabulary: Int) -> BenchmarkCase {
+        let byteCount = 8 * rows * vocabulary
+        return BenchmarkCase(
+            "token_divergences", "rows=\(rows) vocabulary=\(vocabulary)", .moving(bytes: byteCount),
+            byteCount: byteCount
+        ) { device, random throws(ComputeError) in
+            let reference = try Operand(device, rows, vocabulary, .float32, &random)
+            let logits = try Operand(device, rows, vocabulary, .float32, &random)
+            let result = try device.makeZeros([rows, 1], .float64, for: "a benchmark")
+            let (tensor, other) = (reference.tensor, logits.tensor)
+            return PreparedCall(
+                run: { () throws(ComputeError) in
+                    try device.tokenDivergences(reference: tensor, logits: other, into: result)
+                }
+            ) { judgement throws(ComputeError) in
+                try judgement.compareRows(
+                    "result", result, device, places: Places.spread(rows, 5), Tolerance(.float32, roundings: 8)
+                ) { row in
+                    let (a, b) = (reference.row(row), logits.row(row))
+                    let (sum, otherSum) = (a.reduce(0) { $0 + exp($1) }, b.reduce(0) { $0 + exp($1) })
+                    let divergence = zip(a, b).reduce(0) { total, pair in
+                        total + exp(pair.0) / sum * (pair.0 - pair.1 - log(sum / otherSum))
+                    }
+                    return [(divergence, 1 + divergence)]
                 }
             }
         }

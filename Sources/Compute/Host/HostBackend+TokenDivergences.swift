@@ -53,9 +53,9 @@ private struct DivergenceTerms {
 
     @inline(__always)
     func values(_ a: Loops.Vector, _ b: Loops.Vector) -> Loops.Vector {
-        let (p, q) = (exponential(below: a - largest), exponential(below: b - otherLargest) * ratio)
         let r = (b - a) + shift
-        var terms = (q - p) - p * r
+        let isSmall = (r .< 0.5) .& (r .> -0.5)
+        let p = exponential(below: a - largest)
         // eʳ - 1 - r by its series, where the difference would lose its digits.
         var series = r * (1 / 40320) + 1 / 5040
         series = series * r + 1 / 720
@@ -63,16 +63,22 @@ private struct DivergenceTerms {
         series = series * r + 1 / 24
         series = series * r + 1 / 6
         series = series * r + 0.5
-        terms.replace(with: p * (r * r) * series, where: (r .< 0.5) .& (r .> -0.5))
+        let small = p * (r * r) * series
+        // All are where two models are nearly the same, and one exponential is enough.
+        if all(isSmall) { return small }
+        let q = exponential(below: b - otherLargest) * ratio
+        var terms = (q - p) - p * r
+        terms.replace(with: small, where: isSmall)
         // Nothing of the reference is here, and r may be the difference of infinities.
         terms.replace(with: q, where: p .== 0)
         terms.replace(with: .infinity, where: (b .== -.infinity) .& (a .> -.infinity))
         return terms
     }
 
-    /// exp(x) for x up to 0, and 0 where that is below the smallest normal number.
+    /// exp(x) for x up to 0, and 0 where that is below 1e-26: of such terms nothing is seen, and what is made of them would
+    /// be slow, being below the smallest normal number.
     @inline(__always)
     private func exponential(below x: Loops.Vector) -> Loops.Vector {
-        Compute.exponential(x).replacing(with: 0, where: x .< -87.33)
+        Compute.exponential(x).replacing(with: 0, where: x .< -60)
     }
 }
