@@ -51,7 +51,7 @@ enum Failure {
         case .tooFewRows, .choice, .rank: return true
         default: break
         }
-        if error is LayerSelectionError { return true }
+        if error is LayerSelectionError || error is PlanOfAnotherModel { return true }
         return switch error as? LinearityError {
         case .tooFewTokens, .layers, .memory, .rowCounts, .tooFewRows, .comparisonMemory: true
         case .transformer, .store, .compute, .notFinite, .magnitude, nil: false
