@@ -28,12 +28,28 @@ public final class OutputFolder {
         unsafe chmod(template, 0o755)
         stagingPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.path = path
+        UnfinishedFolders.add(stagingPath)
     }
 
     deinit {
-        guard !isFinished else { return }
-        for name in names { unsafe unlink("\(stagingPath)/\(name)") }
-        unsafe rmdir(stagingPath)
+        if !isFinished {
+            for name in names { unsafe unlink("\(stagingPath)/\(name)") }
+            unsafe rmdir(stagingPath)
+        }
+        forget()
+    }
+
+    /// Removes what all folders have that are not finished: for a handler of signals, before the program ends.
+    public static func removeUnfinished() { UnfinishedFolders.removeAll() }
+
+    private func forget() {
+        for name in names { UnfinishedFolders.remove("\(stagingPath)/\(name)") }
+        UnfinishedFolders.remove(stagingPath)
+    }
+
+    private func add(_ name: String) {
+        names.append(name)
+        UnfinishedFolders.add("\(stagingPath)/\(name)")
     }
 
     /// Makes a file of the folder.
@@ -41,7 +57,7 @@ public final class OutputFolder {
     /// - Parameter name: A plain name.
     public func makeFile(_ name: String) throws(OutputError) -> OutputFile {
         let file = try OutputFile(making: "\(stagingPath)/\(name)", finalPath: "\(path)/\(name)")
-        names.append(name)
+        add(name)
         return file
     }
 
@@ -49,7 +65,7 @@ public final class OutputFolder {
     ///
     /// - Parameter name: A plain name.
     public func place(_ name: String) -> String {
-        names.append(name)
+        add(name)
         return "\(stagingPath)/\(name)"
     }
 

@@ -1,5 +1,5 @@
 /// The Python that goes with a model some of whose layers are linear maps: a subclass of its own class in `transformers`,
-/// 4.56 and later, with the maps in their places.
+/// 4.57 and later, with the maps in their places.
 enum LinearModelCode {
     static let moduleName = "modeling_straightedge"
     static let className = "StraightedgeForCausalLM"
@@ -15,7 +15,7 @@ enum LinearModelCode {
         """A language model of which some layers, or sublayers, are linear maps: y = x + linear(x).
 
         Written by Straightedge; "straightedge" in config.json says which layers have maps. Load it with
-        AutoModelForCausalLM.from_pretrained(FOLDER, trust_remote_code=True).
+        AutoModelForCausalLM.from_pretrained(FOLDER, trust_remote_code=True), transformers 4.57 or later.
         """
         import ast
         import contextlib

@@ -1,6 +1,7 @@
+import Checkpoints
 import Glibc
 
-/// What Ctrl-C says before the program ends: nothing has to be put in order, since files are whole at any moment.
+/// What Ctrl-C says before the program ends: files are whole at any moment, and folders that are not finished go.
 enum Interruption {
     /// Exit code of a program that an interruption ended, as shells count it.
     private static let exitCode: Int32 = 130
@@ -15,6 +16,7 @@ enum Interruption {
             if let message = unsafe Interruption.message {
                 unsafe _ = write(STDERR_FILENO, message, strlen(message))
             }
+            OutputFolder.removeUnfinished()
             _exit(Interruption.exitCode)
         }
     }

@@ -31,6 +31,22 @@ struct OutputFolderTests {
         #expect(place.names() == [])
     }
 
+    @Test("an interruption removes what is not finished, and nothing else")
+    func interrupted() async {
+        await #expect(processExitsWith: .success) {
+            let place = try TemporaryFolder()
+            let finished = try OutputFolder("\(place.path)/finished")
+            try finished.write("text", to: "a")
+            try finished.finish()
+            let folder = try OutputFolder("\(place.path)/model")
+            try folder.write("text", to: "b")
+            _ = try folder.makeFile("c")
+            guard place.names().count == 2 else { exit(1) }
+            OutputFolder.removeUnfinished()
+            guard place.names() == ["finished"], place.names(in: "finished") == ["a"] else { exit(2) }
+        }
+    }
+
     @Test("a folder that another program made meanwhile is not replaced")
     func raced() throws {
         let place = try TemporaryFolder()
