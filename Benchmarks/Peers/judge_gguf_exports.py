@@ -2,7 +2,7 @@
 """Judges what `straightedge prune` writes of a GGUF file: GGUF by llama.cpp, Hugging Face folders by transformers. Needs
 the packages numpy, torch, transformers, tokenizers, gguf and llama-cpp-python (0.3.36).
 
-    judge_gguf_exports.py --program straightedge --model MODEL.gguf --tokens ids.jsonl [--layers 20,24] [--text FILE]
+    judge_gguf_exports.py --program straightedge --model MODEL.gguf --tokens ids.jsonl [--layers 20,24] [--modes merge] [--text FILE]
 
 The layers are removed and merged, each as GGUF and as a Hugging Face folder. Judged are:
 
@@ -32,6 +32,7 @@ def parse_arguments():
     parser.add_argument("--model", required=True, metavar="FILE.gguf")
     parser.add_argument("--tokens", required=True, metavar="FILE.jsonl", help="the ids: one JSON array a line")
     parser.add_argument("--layers", default="20,24")
+    parser.add_argument("--modes", default="remove,merge")
     parser.add_argument("--text", metavar="FILE", help="for the tokenizer; this script where none is given")
     parser.add_argument("--sequences", type=int, default=12, help="that are judged by their logits")
     parser.add_argument("--length", type=int, default=64, help="tokens of each of them")
@@ -160,15 +161,16 @@ def main():
         tokens = Path(work, "ids.jsonl")
         tokens.write_text("".join(json.dumps(ids) + "\n" for ids in sequences))
         yardstick, perplexity_yardstick = beside_llama_cpp("whole", arguments.model, tokens, sequences, work)
-        for mode in ("remove", "merge"):
-            file, folder = Path(work, f"{mode}.gguf"), Path(work, mode)
-            for place, form in [(file, "gguf"), (folder, "huggingface")]:
+        for mode in arguments.modes.split(","):
+            place, folder = Path(work, f"{mode}-gguf"), Path(work, mode)
+            for out, form in [(place, "gguf"), (folder, "huggingface")]:
                 run(arguments.program, "prune", arguments.model, "--layers", arguments.layers, "--mode", mode,
-                    "--tokens", arguments.tokens, "--out", place, "--format", form)
+                    "--tokens", arguments.tokens, "--out", out, "--format", form, "--no-curve", "--quiet")
+            [file] = place.glob("*.gguf")
             judge_file(arguments.model, file, layers, changed=mode == "merge")
             off, of_perplexity = beside_llama_cpp(mode, file, tokens, sequences, work)
-            check(off <= 1.5 * yardstick, f"{file.name}: llama.cpp is as near as to the whole model")
-            check(of_perplexity <= 0.01 + 1.5 * perplexity_yardstick, f"{file.name}: perplexities are {of_perplexity:.2%} apart")
+            check(off <= 1.5 * yardstick, f"{mode}: llama.cpp is as near as to the whole model")
+            check(of_perplexity <= 0.01 + 1.5 * perplexity_yardstick, f"{mode}: perplexities are {of_perplexity:.2%} apart")
             got, want = ours(folder, tokens, work), transformers_logits(folder, sequences)
             largest = float(np.abs(got - want).max() / np.abs(want).max())
             check(largest <= 1e-4, f"{mode}: transformers' logits are {largest:.1e} of the largest apart")
