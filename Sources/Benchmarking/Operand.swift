@@ -24,7 +24,9 @@ struct Operand: Sendable {
             for i in values.indices { values[i] = Float(Int8(truncatingIfNeeded: random.next() >> 32)) / 128 }
             let stored = values.map { type == .bfloat16 ? UInt16($0.bitPattern >> 16) : Operand.float16($0) }
             let tensor = try device.makeTensor([rows, columns], type, for: "a benchmark")
-            try device.write(unsafe stored.span.bytes, to: tensor)
+            try stored.withRawSpan { bytes throws(ComputeError) in
+                try device.write(bytes, to: tensor)
+            }
             self.init(tensor, values, [])
         }
     }

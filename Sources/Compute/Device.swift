@@ -140,7 +140,9 @@ extension Device {
             throw .shape(operation: "makeTensor", operand: purpose, expected: "\(values.count) elements", got: shape)
         }
         let tensor = try makeTensor(shape, elementType, for: purpose)
-        try write(unsafe values.span.bytes, to: tensor)
+        try values.withRawSpan { bytes throws(ComputeError) in
+            try write(bytes, to: tensor)
+        }
         return tensor
     }
 
@@ -200,7 +202,9 @@ extension Device {
         guard tensor.isContiguous, values.count == tensor.shape.count else {
             throw .shape(operation: "write", operand: "tensor", expected: "\(values.count) elements", got: tensor.shape)
         }
-        try write(unsafe values.span.bytes, to: tensor)
+        try values.withRawSpan { bytes throws(ComputeError) in
+            try write(bytes, to: tensor)
+        }
     }
 
     /// Copies the bytes of a contiguous tensor into host memory of the same count.

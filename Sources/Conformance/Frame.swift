@@ -29,9 +29,11 @@ struct Frame {
         }
         let shape: Shape = [elements.rows, elements.columns]
         if let format = SixteenBitFloat(type) {
-            whole = try device.makeTensor(shape, type, for: "a framed matrix")
-            let words = elements.values.map(format.bits)
-            try device.write(unsafe words.span.bytes, to: whole)
+            let rounded = try device.makeTensor(shape, type, for: "a framed matrix")
+            try elements.values.map(format.bits).withRawSpan { bytes throws(ComputeError) in
+                try device.write(bytes, to: rounded)
+            }
+            whole = rounded
         } else {
             whole = try device.makeTensor(rounding: elements.values, shape, type, for: "a framed matrix")
         }

@@ -58,7 +58,9 @@ struct EmbeddingRows: Sendable {
     /// Reads rows of one of the matrices on the calling lane.
     func read(_ rows: Range<Int>, of matrix: StoredMatrix, into tensor: Tensor) throws(ComputeError) {
         let bytes = matrix.bytes(ofRows: rows)
-        try device.decode(unsafe bytes.span.bytes, elementType: matrix.elementType, into: tensor)
+        try bytes.withRawSpan { bytes throws(ComputeError) in
+            try device.decode(bytes, elementType: matrix.elementType, into: tensor)
+        }
     }
 
     func release(_ rows: Range<Int>) {

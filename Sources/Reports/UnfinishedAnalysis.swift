@@ -99,11 +99,11 @@ extension UnfinishedAnalysis {
                 for errors in result.steps.flatMap(\.views).compactMap(\.tokenErrors) {
                     for values in [errors.inSample, errors.heldOut] {
                         unsafe values.withUnsafeBytes { unsafe hash.update($0) }
-                        try unsafe append(values.span.bytes)
+                        try values.withRawSpan { bytes throws(ResultFolderError) in try append(bytes) }
                     }
                 }
                 hash.update([0])
-                try unsafe append([UInt8(0)].span.bytes)
+                try [UInt8(0)].withRawSpan { bytes throws(ResultFolderError) in try append(bytes) }
             }
             let json: JSON = [
                 "schema": .string(UnfinishedAnalysis.schema),
@@ -128,7 +128,7 @@ extension UnfinishedAnalysis {
             try AtomicFile.write("\(path)/\(streamName(layer))") { append in
                 try UnfinishedAnalysis.forEachPanel(of: stream) { rows, staging in
                     let values = try stream.device.floats(of: stream.rows(rows, staging: staging))
-                    try unsafe append(values.span.bytes)
+                    try values.withRawSpan { bytes throws(ResultFolderError) in try append(bytes) }
                 }
             }
         }
@@ -292,7 +292,9 @@ extension UnfinishedAnalysis {
 
     private func write(_ json: JSON, to name: String) throws(ResultFolderError) {
         let text = Array(json.serialized(indented: true).utf8)
-        try AtomicFile.write("\(path)/\(name)") { append in try unsafe append(text.span.bytes) }
+        try AtomicFile.write("\(path)/\(name)") { append in
+            try text.withRawSpan { bytes throws(ResultFolderError) in try append(bytes) }
+        }
     }
 
     /// Runs `body`, and rethrows its error as the instrument's.

@@ -82,7 +82,9 @@ public final class Stream: Sendable {
             var span = bytes.mutableSpan
             var raw = unsafe span.mutableBytes
             try box.file.read(into: &raw, at: rows.lowerBound * width * 4)
-            try wrapping { () throws(ComputeError) in try unsafe device.write(bytes.span.bytes, to: destination) }
+            try wrapping { () throws(ComputeError) in
+                try bytes.withRawSpan { span throws(ComputeError) in try device.write(span, to: destination) }
+            }
             return destination
         }
     }
@@ -116,7 +118,7 @@ public final class Stream: Sendable {
             var raw = unsafe span.mutableBytes
             try device.read(tensor, into: &raw)
         }
-        try unsafe file.write(bytes.span.bytes, at: rows.lowerBound * width * 4)
+        try bytes.withRawSpan { span throws(TransformerError) in try file.write(span, at: rows.lowerBound * width * 4) }
     }
 
     private func stagingRows(_ rows: Range<Int>, _ staging: Tensor?) throws(TransformerError) -> Tensor {

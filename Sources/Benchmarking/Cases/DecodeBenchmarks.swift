@@ -25,7 +25,9 @@ enum DecodeBenchmarks {
             let result = try device.makeZeros([rows, columns], .float32, for: "a benchmark")
             return PreparedCall(
                 run: { () throws(ComputeError) in
-                    try device.decode(unsafe stored.span.bytes, elementType: type, into: result)
+                    try stored.withRawSpan { bytes throws(ComputeError) in
+                        try device.decode(bytes, elementType: type, into: result)
+                    }
                 }
             ) { judgement throws(ComputeError) in
                 // A product and a sum.

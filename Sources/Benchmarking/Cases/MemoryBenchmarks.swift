@@ -28,7 +28,9 @@ enum MemoryBenchmarks {
             let values = source.floats
             let destination = try device.makeZeros([1, count], .float32, for: "a benchmark")
             return PreparedCall(
-                run: { () throws(ComputeError) in try device.write(unsafe values.span.bytes, to: destination) }
+                run: { () throws(ComputeError) in
+                    try values.withRawSpan { bytes throws(ComputeError) in try device.write(bytes, to: destination) }
+                }
             ) { judgement throws(ComputeError) in
                 try judge(destination, source, device, &judgement)
             }

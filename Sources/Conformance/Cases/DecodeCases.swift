@@ -50,7 +50,9 @@ enum DecodeCases {
             let count = blockCount * type.blockElementCount
             let stored = StoredElements(type, count: count, using: &trial.random)
             let result = try trial.output(1, count, .float64, isStrided: false)
-            try trial.device.decode(unsafe stored.bytes.span.bytes, elementType: type, into: result)
+            try stored.bytes.withRawSpan { bytes throws(ComputeError) in
+                try trial.device.decode(bytes, elementType: type, into: result)
+            }
             let words = unsafe stored.bytes.withUnsafeBytes { bytes in
                 (0..<stored.bytes.count / 8).map {
                     unsafe Double(bitPattern: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))
@@ -67,7 +69,9 @@ enum DecodeCases {
             let count = 301 * type.blockElementCount
             let stored = StoredElements(type, count: count, using: &trial.random)
             let result = try trial.output(1, count, resultType, isStrided: false)
-            try trial.device.decode(unsafe stored.bytes.span.bytes, elementType: type, into: result)
+            try stored.bytes.withRawSpan { bytes throws(ComputeError) in
+                try trial.device.decode(bytes, elementType: type, into: result)
+            }
             let want = stored.values.map { SixteenBitFloat(resultType)?.rounded($0) ?? $0 }
             trial.judgement.compareExactly("result", try trial.values(of: result).values, want)
         }
@@ -79,8 +83,10 @@ enum DecodeCases {
         let result = try trial.output(1, range.count, .float32, isStrided: false)
         let block = (elementCount: stored.type.blockElementCount, byteCount: stored.type.blockByteCount)
         let begin = range.lowerBound / block.elementCount * block.byteCount
-        let slice = stored.bytes[begin..<begin + range.count / block.elementCount * block.byteCount]
-        try trial.device.decode(unsafe slice.span.bytes, elementType: stored.type, into: result)
+        let slice = Array(stored.bytes[begin..<begin + range.count / block.elementCount * block.byteCount])
+        try slice.withRawSpan { bytes throws(ComputeError) in
+            try trial.device.decode(bytes, elementType: stored.type, into: result)
+        }
         let (got, want) = (try trial.values(of: result).values, Array(stored.values[range]))
         trial.judgement.compareExactly("result", got, want)
         let wrongSign = got.indices.first { want[$0] == 0 && got[$0].sign != want[$0].sign }
@@ -95,7 +101,9 @@ enum DecodeCases {
             let table = Matrix(rowCount, width, stored.values)
             let rows: [Int32] = [36, 0, 17, 17, 5, 36, 1]
             let result = try trial.output(rows.count, width, .float32, isStrided: isStrided)
-            try trial.device.gatherRows(unsafe stored.bytes.span.bytes, elementType: type, rows: rows, into: result)
+            try stored.bytes.withRawSpan { bytes throws(ComputeError) in
+                try trial.device.gatherRows(bytes, elementType: type, rows: rows, into: result)
+            }
             let want = Matrix(rows.count, width) { table[Int(rows[$0]), $1] }
             trial.judgement.compareExactly("result", try trial.values(of: result).values, want.values)
         }
