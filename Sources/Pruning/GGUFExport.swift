@@ -47,6 +47,14 @@ public struct GGUFExport {
         self.edit = edit
     }
 
+    /// Looks whether the format can say what the edited model is, before its tensors are there; nothing is left.
+    ///
+    /// - Throws: `unsupported`, which names the rule that the format cannot say; `output`.
+    public func rehearse(beside path: String) throws(ExportError) {
+        try check(
+            try wrappingOutput { () throws(OutputError) in try writer.rehearse(beside: path, replaces: false) }, path)
+    }
+
     /// Writes the file and puts it in its place when it is whole; nothing is left otherwise.
     ///
     /// What the file says is read again before its tensors are written: rules that llama.cpp derives from a layer's number,

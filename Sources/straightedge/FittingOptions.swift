@@ -20,21 +20,9 @@ struct FittingOptions: ParsableArguments {
             "What the maps stand for, comma-separated: layer, attention, mlp.", valueName: "sites"))
     var site = StepSites(sites: [.layer])
 
-    @Option(
-        help: ArgumentHelp(
-            "Kind of map: \(MapKind.spellings.joined(separator: ", ")).", valueName: "kind"),
-        transform: { try MapKind($0) })
-    var fit = MapKind.leastSquares
-
-    @Option(help: ArgumentHelp("First tokens of each sequence to leave out of the fit.", valueName: "k"))
-    var skipTokens = 0
-
-    @Option(help: ArgumentHelp("Folds of the held-out scores; 1 for none.", valueName: "k"))
-    var folds = 5
+    @OptionGroup var maps: MapOptions
 
     func validate() throws {
-        if skipTokens < 0 { throw ValidationError("--skip-tokens must not be negative.") }
-        if folds < 1 { throw ValidationError("--folds must be at least 1.") }
         if block < 1 { throw ValidationError("--block must be at least 1.") }
         if block > 1, site.sites != [.layer] {
             throw ValidationError("--block is for whole layers: leave out --site \(site.defaultValueDescription).")
@@ -50,10 +38,10 @@ struct FittingOptions: ParsableArguments {
         let selection = layers ?? LayerSelection([0..<model.plan.layerCount])
         try selection.check(layerCount: model.plan.layerCount)
         var settings = LayerFitting.Settings(blocks: try selection.blocks(of: block))
-        settings.kind = fit
+        settings.kind = maps.fit
         settings.sites = site.sites.compactMap { Site(rawValue: $0.rawValue) }
-        settings.foldCount = folds
-        settings.skippedTokenCount = skipTokens
+        settings.foldCount = maps.folds
+        settings.skippedTokenCount = maps.skipTokens
         settings.computeType = options.computeType(of: model, on: device)
         settings.memoryByteCount = options.memory?.value
         return settings

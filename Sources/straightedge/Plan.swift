@@ -56,7 +56,7 @@ struct Plan: ParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Measure what each cut does to the predictions, where it does not decide.")
     var damage = true
 
-    @OptionGroup(title: "Fitting") var fit: FitOptions
+    @OptionGroup(title: "Fitting") var calibration: CalibrationOptions
     @OptionGroup(title: "Computing") var device: DeviceOptions
 
     @Option(help: ArgumentHelp("File for the plan.", valueName: "file"), completion: .file(extensions: ["json"]))
@@ -85,20 +85,20 @@ struct Plan: ParsableCommand {
             let file = try WholeFile(path: out, replaces: force)
             let progress = ProgressLine(isQuiet: quiet)
             progress.show("reading the text")
-            let corpus = try self.corpus.load(for: model, besides: fit.heldOutTokens)
-            let calibration = try CalibrationCorpus(corpus.sequences, heldOutTokenCount: fit.heldOutTokens)
+            let corpus = try self.corpus.load(for: model, besides: calibration.heldOutTokens)
+            let tokens = try CalibrationCorpus(corpus.sequences, heldOutTokenCount: calibration.heldOutTokens)
             let fingerprint = model.checkpoint.fingerprint()
             progress.clear()
-            PruningWarnings.all(model, corpus, calibration).forEach(Failure.warn)
+            PruningWarnings.all(model, corpus, tokens).forEach(Failure.warn)
             let computeType = self.device.computeType(of: model, on: device)
             let planner = Planner(
-                model: model, device: device, settings: try settings(), computeType: computeType,
+                model: model, device: device, settings: settings, computeType: computeType,
                 memoryByteCount: self.device.memory?.value)
-            let plan = try planner.run(calibration) { progress.show(describe($0, $1, $2, stopwatch)) }
+            let plan = try planner.run(tokens) { progress.show(describe($0, $1, $2, stopwatch)) }
             progress.clear()
             let report = PlanReport(
                 model: Profile.Model(model, fingerprint: fingerprint), corpus: Profile.Corpus(corpus), plan: plan,
-                fitTokenCount: calibration.fit.ids.count, heldOutTokenCount: calibration.heldOut.ids.count,
+                fitTokenCount: tokens.fit.ids.count, heldOutTokenCount: tokens.heldOut.ids.count,
                 device: device.name, computeType: computeType.rawValue, seconds: stopwatch.lap(),
                 peakResidentByteCount: HostResources.peakResidentByteCount(), program: BuildInformation.program)
             try file.write(Array(report.json().serialized(indented: true).utf8))
@@ -107,7 +107,7 @@ struct Plan: ParsableCommand {
         }
     }
 
-    private func settings() throws -> Planner.Settings {
+    private var settings: Planner.Settings {
         var settings = Planner.Settings()
         settings.criterion = by
         settings.mode = mode
@@ -117,7 +117,7 @@ struct Plan: ParsableCommand {
         settings.protectedLastCount = protect?.last ?? 0
         settings.isGreedy = greedy
         settings.measuresDamage = damage
-        settings.fit = try fit.settings()
+        settings.fit = calibration.settings
         return settings
     }
 
@@ -153,8 +153,8 @@ struct ProtectedLayers: ExpressibleByArgument {
 /// What `plan` and `prune` share.
 enum PruningWarnings {
     /// What makes fits and figures less certain than they look, in words.
-    static func all(_ model: DecoderModel, _ corpus: Corpus, _ calibration: CalibrationCorpus) -> [String] {
-        let (count, width) = (calibration.fit.ids.count, model.plan.width)
+    static func all(_ model: DecoderModel, _ corpus: Corpus, _ tokens: CalibrationCorpus) -> [String] {
+        let (count, width) = (tokens.fit.ids.count, model.plan.width)
         var warnings: [String] = []
         if count > width, count <= 5 * width {
             warnings.append(

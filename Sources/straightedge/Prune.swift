@@ -48,7 +48,7 @@ struct Prune: ParsableCommand {
     @Option(help: ArgumentHelp("With replace, what maps stand for: layer, attention, mlp.", valueName: "site"))
     var site = StepSites(sites: [.layer])
 
-    @OptionGroup(title: "Fitting") var fit: FitOptions
+    @OptionGroup(title: "Fitting") var calibration: CalibrationOptions
 
     @Flag(
         help: """
@@ -106,20 +106,20 @@ struct Prune: ParsableCommand {
         progress.show("reading the model and the text")
         let fingerprint = model.checkpoint.fingerprint()
         let selection = try LayersToCut(plan: plan, layers: layers, model, fingerprint)
-        let pruner = try pruner(model, device)
+        let pruner = pruner(model, device)
         try pruner.check(selection.cut)
         let format = format ?? PrunedModelFolder.format(of: model)
         let folder = try out.map { path in
             try PrunedModelFolder(path, model, format: format, type: type, pruner: pruner, cut: selection.cut)
         }
-        let corpus = try self.corpus.load(for: model, besides: fit.heldOutTokens)
-        let calibration = try CalibrationCorpus(corpus.sequences, heldOutTokenCount: fit.heldOutTokens)
+        let corpus = try self.corpus.load(for: model, besides: calibration.heldOutTokens)
+        let tokens = try CalibrationCorpus(corpus.sequences, heldOutTokenCount: calibration.heldOutTokens)
         let loadSeconds = stopwatch.lap()
         progress.clear()
-        PruningWarnings.all(model, corpus, calibration).forEach(Failure.warn)
+        PruningWarnings.all(model, corpus, tokens).forEach(Failure.warn)
         Interruption.explain("no model was written, and the source is as it was")
 
-        let job = PruningJob(model: model, device: device, pruner: pruner, corpus: calibration)
+        let job = PruningJob(model: model, device: device, pruner: pruner, corpus: tokens)
         let outcome = try job.run(
             selection.cut, curve: curve ? selection.steps : [],
             progress: { stage, share in
@@ -133,14 +133,14 @@ struct Prune: ParsableCommand {
         let report = PruningReport(
             model: Profile.Model(model, fingerprint: fingerprint), corpus: Profile.Corpus(corpus), mode: mode,
             fit: pruner.fit, site: pruner.site, format: format, planPath: plan, candidates: selection.candidates,
-            outcome: outcome, fitTokenCount: calibration.fit.ids.count,
-            heldOutTokenCount: calibration.heldOut.ids.count, limits: limits.limits, run: run)
+            outcome: outcome, fitTokenCount: tokens.fit.ids.count,
+            heldOutTokenCount: tokens.heldOut.ids.count, limits: limits.limits, run: run)
         if !quiet { print(report.summary()) }
         try finish(report, folder)
     }
 
-    private func pruner(_ model: DecoderModel, _ device: Device) throws -> Pruner {
-        var settings = try fit.settings()
+    private func pruner(_ model: DecoderModel, _ device: Device) -> Pruner {
+        var settings = calibration.settings
         settings.usesOriginalStreams = fitOnOriginal
         return Pruner(
             model: model, device: device, mode: mode, fit: settings,

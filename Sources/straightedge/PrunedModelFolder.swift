@@ -21,15 +21,27 @@ struct PrunedModelFolder {
         self.format = format
         self.type = type.flatMap { ElementType(rawValue: $0.uppercased()) }
         output = try OutputFolder(path)
-        if format == .huggingFace { try pruner.checkExport(cut) }
-        if format == .gguf, pruner.mode == .replace {
-            throw FormatProblem(
-                description: "llama.cpp has no layer that is a linear map: use --format huggingface, or --mode merge")
-        }
-        if format == .gguf, PrunedModelFolder.format(of: model) != .gguf {
-            throw FormatProblem(
-                description: "a GGUF file is written of a GGUF file only; write a Hugging Face folder and convert it with "
-                    + "llama.cpp's convert_hf_to_gguf.py")
+        let source = PrunedModelFolder.format(of: model)
+        switch format {
+        case .huggingFace:
+            if source == .huggingFace, type != nil {
+                throw FormatProblem(
+                    description: "the weights of a Hugging Face folder keep their types: leave out --type")
+            }
+            try pruner.checkExport(cut)
+        case .gguf:
+            guard source == .gguf else {
+                throw FormatProblem(
+                    description:
+                        "a GGUF file is written of a GGUF file only; write a Hugging Face folder and convert it "
+                        + "with llama.cpp's convert_hf_to_gguf.py")
+            }
+            guard pruner.mode != .replace else {
+                throw FormatProblem(
+                    description:
+                        "llama.cpp has no layer that is a linear map: use --format huggingface, or --mode merge")
+            }
+            try GGUFExport(model, edit: ModelEdit(keeping: cut.kept), projectionType: self.type).rehearse(beside: path)
         }
     }
 
