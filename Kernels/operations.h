@@ -34,6 +34,7 @@ void convert(ck_context &, ck_tensor x, ck_tensor result);
 void clamp(ck_context &, ck_tensor x, float limit);
 void token_scores(ck_context &, ck_tensor logits, const std::int32_t *targets, ck_tensor result);
 void token_divergences(ck_context &, ck_tensor reference, ck_tensor logits, ck_tensor result);
+void softmax(ck_context &, ck_tensor x, ck_tensor result);
 void first_non_finite_row(ck_context &, ck_tensor x, std::int64_t *row);
 // Lowers `first`, a number of the device, to the first row that holds a NaN or an infinity.
 void find_non_finite_row(Queue &, ck_tensor x, unsigned long long *first);

@@ -195,6 +195,7 @@ ck_api make_table() {
     api.singular_decomposition = Entry<singular_decomposition>::call;
     api.symmetric_product = Entry<symmetric_product>::call;
     api.token_divergences = Entry<token_divergences>::call;
+    api.softmax = Entry<softmax>::call;
     return api;
 }
 

@@ -1,65 +1,12 @@
 // How far the predictions of each token are from those of a reference: KL(P || Q) = Σ p·(eʳ - 1 - r) with r = log(q/p),
 // a sum without negative terms.
+#include "distributions.h"
 #include "operations.h"
-#include "vectors.h"
-
-#include <cmath>
 
 namespace straightedge {
 namespace {
 
-constexpr int laneCount = 256;
-
-// Σ exp(x - maximum) of a part of a row, the largest number, and whether a NaN was met.
-struct Sum {
-    double sum;
-    float maximum;
-    int hasNaN;
-
-    // Adds a logit; the sum is rescaled when a larger one comes (Milakov and Gimelshein 2018).
-    __device__ __forceinline__ void add(float x) {
-        hasNaN |= x != x;
-        if (x > maximum) {
-            if (maximum > -INFINITY) sum *= static_cast<double>(expf(maximum - x));
-            maximum = x;
-        }
-        if (maximum > -INFINITY) sum += static_cast<double>(expf(x - maximum));
-    }
-};
-
-__device__ __forceinline__ Sum joined(const Sum &a, const Sum &b) {
-    const bool isFirst = a.maximum >= b.maximum;
-    Sum sum = isFirst ? a : b;
-    const Sum &other = isFirst ? b : a;
-    if (other.maximum > -INFINITY) sum.sum += other.sum * static_cast<double>(expf(other.maximum - sum.maximum));
-    sum.hasNaN |= other.hasNaN;
-    return sum;
-}
-
-// Two rows at once, in vectors where both begin equally far from a multiple of 16 bytes.
-struct Pair {
-    const float *a;
-    const float *b;
-    int count;
-
-    template <typename Body> __device__ __forceinline__ void for_each(Body &&body) const {
-        constexpr int width = vectorWidth<float>;
-        const auto misplacement = [](const float *row) {
-            return static_cast<int>(reinterpret_cast<std::uintptr_t>(row) % 16 / sizeof(float));
-        };
-        const int lane = static_cast<int>(threadIdx.x);
-        const bool hasVectors = misplacement(a) == misplacement(b);
-        const int before = hasVectors ? (width - misplacement(a)) % width : count;
-        const int begin = before < count ? before : count, end = begin + (count - begin) / width * width;
-        for (int place = lane; place < begin; place += laneCount) body(a[place], b[place]);
-        for (int place = begin + lane * width; place < end; place += laneCount * width) {
-            const auto x = Vector<float, width>::load(a + place), y = Vector<float, width>::load(b + place);
-#pragma unroll
-            for (int i = 0; i < width; ++i) body(x.elements[i], y.elements[i]);
-        }
-        for (int place = end + lane; place < count; place += laneCount) body(a[place], b[place]);
-    }
-};
+constexpr int laneCount = distributionLaneCount;
 
 // The term of a token of the vocabulary, times the sum of the reference's exponentials.
 struct Term {
@@ -91,13 +38,20 @@ struct Term {
 // One block a row.
 __global__ void __launch_bounds__(laneCount)
     token_divergences_f32(Matrix<const float> reference, Matrix<const float> logits, Matrix<double> result) {
-    __shared__ Sum sums[2][laneCount];
+    __shared__ ExponentialSum sums[2][laneCount];
     __shared__ double terms[laneCount];
     const std::int64_t row = blockIdx.x;
     const int lane = static_cast<int>(threadIdx.x);
-    const Pair pair{reference.row(row), logits.row(row), static_cast<int>(logits.columns)};
-    Sum sum{0, -INFINITY, 0}, otherSum{0, -INFINITY, 0};
-    pair.for_each([&](float a, float b) {
+    const PairedPlaces places{reference.row(row), logits.row(row), static_cast<int>(logits.columns)};
+    const auto for_each_pair = [&](auto body) {
+        places.for_each([&](int place, auto width) {
+            const auto a = Vector<float, width>::load(places.a + place), b = Vector<float, width>::load(places.b + place);
+#pragma unroll
+            for (int i = 0; i < width; ++i) body(a.elements[i], b.elements[i]);
+        });
+    };
+    ExponentialSum sum{0, -INFINITY, 0}, otherSum{0, -INFINITY, 0};
+    for_each_pair([&](float a, float b) {
         sum.add(a);
         otherSum.add(b);
     });
@@ -115,9 +69,9 @@ __global__ void __launch_bounds__(laneCount)
     const double ratio = sum.sum / otherSum.sum;
     const double shift = static_cast<double>(sum.maximum) - static_cast<double>(otherSum.maximum) + log(ratio);
     const Term term{sum.maximum, otherSum.maximum, static_cast<float>(ratio), static_cast<float>(shift)};
-    const bool isDistribution = !sum.hasNaN && !otherSum.hasNaN && isfinite(sum.maximum) && isfinite(otherSum.maximum);
+    const bool isDistribution = sum.is_of_distribution() && otherSum.is_of_distribution();
     double total = 0;
-    if (isDistribution) pair.for_each([&](float a, float b) { total += static_cast<double>(term(a, b)); });
+    if (isDistribution) for_each_pair([&](float a, float b) { total += static_cast<double>(term(a, b)); });
     terms[lane] = total;
     for (int width = laneCount / 2; width > 0; width /= 2) {
         __syncthreads();

@@ -83,6 +83,8 @@ package protocol Backend: Sendable {
     func tokenScores(_ logits: Tensor, targets: [Int32], into result: Tensor) throws(ComputeError)
     /// result[i] = KL(softmax of row i of the reference || softmax of row i of the logits), in float64.
     func tokenDivergences(reference: Tensor, logits: Tensor, into result: Tensor) throws(ComputeError)
+    /// Row i of the result = exp(row i of x) / Σ exp.
+    func softmax(_ x: Tensor, into result: Tensor) throws(ComputeError)
     /// The first row that holds a NaN or an infinity.
     func firstNonFiniteRow(_ x: Tensor) throws(ComputeError) -> Int?
 

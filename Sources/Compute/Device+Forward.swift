@@ -307,6 +307,21 @@ extension Device {
         try backend.tokenDivergences(reference: reference, logits: logits, into: result)
     }
 
+    /// Probabilities of logits: exp(x) / Σ exp(x), row by row.
+    ///
+    /// Those below e⁻⁶⁰, about 1e-26, times the largest of the row are 0. A row that holds a NaN or ∞, or nothing above -∞, is
+    /// no distribution: all of it becomes NaN.
+    ///
+    /// - Parameters:
+    ///   - x: (tokens, vocabulary).
+    ///   - result: Likewise; may be `x`.
+    public func softmax(_ x: Tensor, into result: Tensor) throws(ComputeError) {
+        try check(x, "x", .float32, in: "softmax")
+        try check(result, "result", .float32, in: "softmax")
+        try check(result, "result", rows: x.rows, columns: x.columns, in: "softmax")
+        try backend.softmax(x, into: result)
+    }
+
     /// result = a + b, all (tokens, width); result may be a or b.
     public func add(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
         for (tensor, operand) in [(a, "a"), (b, "b"), (result, "result")] {

@@ -7,7 +7,8 @@ public enum ConformanceTable {
     public static let all: [ConformanceCase] = [
         MemoryCases.all, DecodeCases.all, NormCases.all, ProductCases.all, ElementwiseCases.all, ConversionCases.all,
         RotationCases.all,
-        AttentionCases.all, ActivationCases.all, TokenScoreCases.all, TokenDivergenceCases.all, PanelCases.all,
+        AttentionCases.all, ActivationCases.all, TokenScoreCases.all, TokenDivergenceCases.all, SoftmaxCases.all,
+        PanelCases.all,
         StatisticsCases.all,
         DenseCases.all,
         FactorizationCases.all, SpectrumCases.all,

@@ -55,13 +55,15 @@ public struct Evaluator: Sendable {
     ///   - streams: Leaving the last layers of others that differ from it in their layers only.
     ///   - referenceEvaluator: Of the model that the reference left, where that has another norm and head; of the same
     ///     vocabulary and the same tokens.
+    ///   - method: How divergences are summed; where there are many streams, `.crossEntropy` takes far less time.
     public func compare(
         _ streams: [Stream], reference: Stream, of referenceEvaluator: Evaluator? = nil,
+        method: DivergenceMethod = .termwise,
         progress: @Sendable (_ done: Int, _ count: Int) -> Void = { _, _ in }
     ) throws(EvaluationError) -> (reference: Evaluation, comparisons: [PredictionComparison]) {
         let evaluator = referenceEvaluator ?? self
         precondition(evaluator.plan.vocabularySize == plan.vocabularySize, "vocabularies of different sizes")
-        let sums = try scan(streams, reference: (reference, evaluator), progress)
+        let sums = try scan(streams, reference: (reference, evaluator, method), progress)
         let comparisons = streams.indices.map { comparison(sums, $0 + 1) }
         return (evaluation(sums, 0), comparisons)
     }
@@ -85,19 +87,28 @@ extension Evaluator {
         /// (rows, 3) as `Device.tokenScores` gives them.
         let scores: [Double]
         let logits: Tensor
+
+        /// log Σ exp of each row's logits.
+        var logSums: [Double] { stride(from: 0, to: scores.count, by: 3).map { scores[$0] } }
+    }
+
+    /// The scores of a reference's slab, and its predictions.
+    private struct ReferenceSlab {
+        let scores: SlabScores
+        let predictions: ReferencePredictions
     }
 
     private func scan(
-        _ streams: [Stream], reference: (stream: Stream, evaluator: Evaluator)?,
+        _ streams: [Stream], reference: (stream: Stream, evaluator: Evaluator, method: DivergenceMethod)?,
         _ progress: @Sendable (Int, Int) -> Void
     ) throws(EvaluationError) -> [SlabSums] {
         let results = Mutex((sums: [SlabSums](repeating: [], count: slabs.count), done: 0))
         try device.concurrently(slabs.count) { index, _ throws(EvaluationError) in
             let slab = slabs[index]
-            let base = try reference.map { reference throws(EvaluationError) in
-                try reference.evaluator.scores(slab, of: reference.stream)
+            let base = try reference.map { stream, evaluator, method throws(EvaluationError) in
+                try evaluator.referenceSlab(slab, of: stream, method)
             }
-            var sums = base.map { [self.sums($0, of: slab)] } ?? []
+            var sums = base.map { [self.sums($0.scores, of: slab)] } ?? []
             for stream in streams {
                 let scores = try scores(slab, of: stream)
                 var pieces = self.sums(scores, of: slab)
@@ -111,6 +122,17 @@ extension Evaluator {
             }
         }
         return results.withLock { $0.sums }
+    }
+
+    private func referenceSlab(
+        _ slab: ScoredSlab, of stream: Stream, _ method: DivergenceMethod
+    ) throws(EvaluationError) -> ReferenceSlab {
+        let scores = try scores(slab, of: stream)
+        return try wrapping { () throws(ComputeError) in
+            let predictions = try ReferencePredictions(
+                logits: scores.logits, logSums: scores.logSums, method: method, device: device)
+            return ReferenceSlab(scores: scores, predictions: predictions)
+        }
     }
 
     private func scores(_ slab: ScoredSlab, of stream: Stream) throws(EvaluationError) -> SlabScores {
@@ -181,12 +203,10 @@ extension Evaluator {
     }
 
     private func compare(
-        _ scores: SlabScores, _ reference: SlabScores, _ slab: ScoredSlab, _ sums: inout [PieceSums]
+        _ scores: SlabScores, _ reference: ReferenceSlab, _ slab: ScoredSlab, _ sums: inout [PieceSums]
     ) throws(EvaluationError) {
         let divergences = try wrapping { () throws(ComputeError) in
-            let result = try device.makeTensor([slab.rowCount, 1], .float64, for: "divergences of tokens")
-            try device.tokenDivergences(reference: reference.logits, logits: scores.logits, into: result)
-            return try device.doubles(of: result)
+            try reference.predictions.divergences(of: scores.logits, logSums: scores.logSums)
         }
         var row = 0
         for (index, piece) in slab.pieces.enumerated() {
@@ -194,7 +214,7 @@ extension Evaluator {
             for _ in piece.rows {
                 sums[index].divergence.nats += divergences[row]
                 sums[index].divergences.append(Float(divergences[row]))
-                if scores.scores[3 * row + 2] == reference.scores[3 * row + 2] {
+                if scores.scores[3 * row + 2] == reference.scores.scores[3 * row + 2] {
                     sums[index].divergence.agreementCount += 1
                 }
                 row += 1
@@ -241,10 +261,17 @@ extension Evaluator {
 
     /// Bytes that scoring takes besides the streams, with slabs of the size that is chosen by itself.
     ///
-    /// - Parameter isComparison: Whether there are a reference's logits too.
-    public static func byteCount(_ plan: DecoderPlan, _ device: Device, isComparison: Bool) -> Int {
-        workingByteCount(
-            plan, device, slabRowCount: slabRowCount(plan, device, byteCount: nil), isComparison: isComparison)
+    /// - Parameters:
+    ///   - isComparison: Whether there are a reference's logits too.
+    ///   - method: How divergences are summed then.
+    public static func byteCount(
+        _ plan: DecoderPlan, _ device: Device, isComparison: Bool, method: DivergenceMethod = .termwise
+    ) -> Int {
+        let slabRowCount = slabRowCount(plan, device, byteCount: nil)
+        let keepsProbabilities = isComparison && method == .crossEntropy
+        let probabilities = keepsProbabilities ? device.laneCount * slabRowCount * 4 * plan.vocabularySize : 0
+        return probabilities
+            + workingByteCount(plan, device, slabRowCount: slabRowCount, isComparison: isComparison)
     }
 
     /// Bytes that scoring takes besides the streams: the head, and each lane's slabs.

@@ -121,7 +121,7 @@ struct Survey {
             guard let last else { continue }
             let streams = branches.map(\.stream)
             let (reference, comparisons) = try evaluating { () throws(EvaluationError) in
-                try evaluator.compare(streams, reference: last)
+                try evaluator.compare(streams, reference: last, method: .crossEntropy)
             }
             evaluation = evaluation ?? reference
             for (branch, comparison) in zip(branches, comparisons) {
@@ -263,7 +263,9 @@ struct SurveyMemory {
             measuresTokenErrors: false)
         let fitting = MapFitter.byteCount(
             width: plan.width, foldCount: survey.fit.foldCount, laneCount: survey.device.laneCount)
-        let scoring = survey.modes.isEmpty ? 0 : Evaluator.byteCount(plan, survey.device, isComparison: true)
+        let scoring =
+            survey.modes.isEmpty
+            ? 0 : Evaluator.byteCount(plan, survey.device, isComparison: true, method: .crossEntropy)
         self.plan = try measuring { () throws(LinearityError) in
             try MemoryPlan(
                 plan: plan, layout: fit, streamCount: kept,

@@ -229,6 +229,15 @@ import Testing
         }
     }
 
+    @Test func softmax() throws {
+        let x = try tensor([2, 5])
+        expectShape("softmax", "result") { try device.softmax(x, into: try tensor([2, 4])) }
+        expectShape("softmax", "result") { try device.softmax(x, into: try tensor([1, 5])) }
+        expectType("softmax", "x") { try device.softmax(try tensor([2, 5], .bfloat16), into: x) }
+        expectType("softmax", "result") { try device.softmax(x, into: try tensor([2, 5], .float64)) }
+        expectForeign("softmax", "x") { try device.softmax(foreign([2, 5]), into: x) }
+    }
+
     @Test func products() throws {
         let (a, b) = (try tensor([3, 4]), try tensor([4, 5]))
         expectShape("product", "b") { try device.product(a, b, transposesB: true, into: try tensor([3, 5])) }

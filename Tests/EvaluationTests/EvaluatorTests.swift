@@ -1,7 +1,8 @@
 import Checkpoints
 import Compute
-import Evaluation
+@testable import Evaluation
 import Synchronization
+import Tensors
 import TestSupport
 import Testing
 import Transformers
@@ -97,6 +98,47 @@ struct EvaluatorTests {
         #expect(together.comparisons[2].divergence.value == 0)
         #expect(together.comparisons[2].agreement.value == 1)
         #expect(together.comparisons[0].divergence.value > together.comparisons[1].divergence.value)
+    }
+
+    @Test(
+        "divergences as cross-entropies are those summed term by term, but for 1e-6 nats",
+        arguments: TestDevice.available)
+    func crossEntropies(on testDevice: TestDevice) throws {
+        let pass = try Pass("llama-tied", on: testDevice.open(), slabRowCount: 16)
+        let streams = [pass.streams[0], pass.streams[1], pass.streams[2]]
+        let want = try pass.evaluator.compare(streams, reference: pass.streams[2])
+        let got = try pass.evaluator.compare(streams, reference: pass.streams[2], method: .crossEntropy)
+        #expect(got.reference == want.reference)
+        for (got, want) in zip(got.comparisons, want.comparisons) {
+            #expect(got.evaluation == want.evaluation)
+            #expect(got.sequences.map(\.agreementCount) == want.sequences.map(\.agreementCount))
+            #expect(zip(got.quantiles, want.quantiles).allSatisfy { abs($0 - $1) < 1e-6 * (1 + $1) })
+            #expect(abs(got.divergence.value - want.divergence.value) < 1e-6)
+        }
+        #expect(got.comparisons[2].divergence.value == 0)
+        #expect(got.comparisons[0].divergence.value > 0.01)
+    }
+
+    @Test(
+        "logits of minus infinity make a divergence zero or infinite in both methods", arguments: TestDevice.available,
+        [DivergenceMethod.termwise, .crossEntropy])
+    func impossibleTokens(on testDevice: TestDevice, method: DivergenceMethod) throws {
+        let device = try testDevice.open()
+        let (two, none) = (Float(0.693_147_18), -Float.infinity)
+        let reference = try device.makeTensor([0, 0, none, 0, 0, none, 0, two, none], [3, 3], for: "a test")
+        let others = try device.makeTensor([0, 0, none, 0, none, 0, 0, 0, none], [3, 3], for: "a test")
+        func logSums(_ logits: Tensor) throws -> [Double] {
+            let scores = try device.makeTensor([3, 3], .float64, for: "a test")
+            try device.tokenScores(logits, targets: [0, 0, 0], into: scores)
+            return try device.doubles(of: scores).enumerated().filter { $0.offset % 3 == 0 }.map(\.element)
+        }
+        let predictions = try ReferencePredictions(
+            logits: reference, logSums: logSums(reference), method: method, device: device)
+        let divergences = try predictions.divergences(of: others, logSums: logSums(others))
+        #expect(divergences[0] == 0)
+        #expect(divergences[1] == .infinity)
+        // Of (1/3, 2/3) from (1/2, 1/2).
+        #expect(abs(divergences[2] - 0.056633) < 1e-6)
     }
 
     @Test("neither lanes nor slabs of other sizes change the sums of a sequence")

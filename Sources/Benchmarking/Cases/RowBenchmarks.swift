@@ -10,7 +10,7 @@ enum RowBenchmarks {
         return [
             normalize(rows, width), rotate(rows, width, headWidth: scale.heads.width), gatedSiLU(rows, width),
             gelu(rows, width), add(rows, width), tokenScores(rows / 4, 8 * width),
-            tokenDivergences(rows / 4, 8 * width),
+            tokenDivergences(rows / 4, 8 * width), softmax(rows / 4, 8 * width),
         ]
     }
 
@@ -192,6 +192,28 @@ enum RowBenchmarks {
                         total + exp(pair.0) / sum * (pair.0 - pair.1 - log(sum / otherSum))
                     }
                     return [(divergence, 1 + divergence)]
+                }
+            }
+        }
+    }
+
+    private static func softmax(_ rows: Int, _ vocabulary: Int) -> BenchmarkCase {
+        let byteCount = 8 * rows * vocabulary
+        return BenchmarkCase(
+            "softmax", "rows=\(rows) vocabulary=\(vocabulary)", .moving(bytes: byteCount), byteCount: byteCount
+        ) { device, random throws(ComputeError) in
+            let logits = try Operand(device, rows, vocabulary, .float32, &random)
+            let result = try device.makeTensor([rows, vocabulary], .float32, for: "a benchmark")
+            let tensor = logits.tensor
+            return PreparedCall(
+                run: { () throws(ComputeError) in try device.softmax(tensor, into: result) }
+            ) { judgement throws(ComputeError) in
+                try judgement.compareRows(
+                    "result", result, device, places: Places.spread(rows, 5), Tolerance(.float32, roundings: 8)
+                ) { row in
+                    let values = logits.row(row)
+                    let sum = values.reduce(0) { $0 + exp($1) }
+                    return values.map { (exp($0) / sum, exp($0) / sum) }
                 }
             }
         }

@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 // Changes whenever the table or a struct in it does.
-#define CK_ABI_VERSION 3
+#define CK_ABI_VERSION 4
 
 // What a function returns; `describe_error` has the words.
 typedef enum {
@@ -274,6 +274,7 @@ typedef struct ck_api {
 
     int32_t (*CK_NONNULL token_divergences)(ck_context *CK_NONNULL context, ck_tensor reference, ck_tensor logits,
                                             ck_tensor result);
+    int32_t (*CK_NONNULL softmax)(ck_context *CK_NONNULL context, ck_tensor x, ck_tensor result);
 } ck_api;
 
 // The only symbol that a kernel library exports; null for another version.

@@ -126,6 +126,10 @@ extension CUDABackend {
         }
     }
 
+    package func softmax(_ x: Tensor, into result: Tensor) throws(ComputeError) {
+        try unsafe call("softmax") { api, context in unsafe api.softmax(context, x.kernels, result.kernels) }
+    }
+
     package func add(_ a: Tensor, _ b: Tensor, into result: Tensor) throws(ComputeError) {
         try unsafe call("add") { api, context in unsafe api.add(context, a.kernels, b.kernels, result.kernels) }
     }
