@@ -14,6 +14,7 @@ public final class LayerMeasurement {
     private let gatherer: MomentGatherer
     private let meter: TokenErrorMeter
     private let measuresTokenErrors: Bool
+    private let extent: Extent
     /// How moments are formed, and then again where that was not exact enough.
     private let precisions: [MomentPrecision]
     /// Seconds spent on moments so far, token statistics included.
@@ -22,6 +23,14 @@ public final class LayerMeasurement {
     public private(set) var solveSeconds = 0.0
     /// Seconds spent on the errors of tokens so far.
     public private(set) var tokenErrorSeconds = 0.0
+
+    /// What is measured, besides the norms and angles of tokens.
+    public enum Extent: Sendable {
+        case everything
+        /// The scores that layers are chosen by: in-sample ones of every view, and held-out ones of the last. The other figures
+        /// that take long are absent.
+        case scores
+    }
 
     /// What was measured of a step in one view.
     public struct Result: Sendable {
@@ -39,13 +48,15 @@ public final class LayerMeasurement {
     ///   - folds: For the held-out scores.
     ///   - skippedTokenCount: First tokens of each sequence that the second view leaves out; 0 for one view only.
     ///   - stages: Whether streams may be elsewhere than in the device's memory.
-    ///   - measuresTokenErrors: Whether to measure every token's error too.
+    ///   - measuresTokenErrors: Whether to measure every token's error too, for which there must be everything.
     public init(
         device: Device, layout: SequenceLayout, folds: FoldLayout, skippedTokenCount: Int, width: Int, stages: Bool,
-        measuresTokenErrors: Bool = false
+        extent: Extent = .everything, measuresTokenErrors: Bool = false
     ) throws(TransformerError) {
+        precondition(extent == .everything || !measuresTokenErrors, "errors of tokens need the maps of all folds")
         self.device = device
         self.layout = layout
+        self.extent = extent
         self.measuresTokenErrors = measuresTokenErrors
         views = [.allTokens] + (skippedTokenCount > 0 ? [.withoutFirstTokens(skipping: skippedTokenCount)] : [])
         gatherer = try computing { () throws(ComputeError) in
@@ -129,7 +140,7 @@ public final class LayerMeasurement {
         try computing { () throws(ComputeError) in
             guard !groups.masked.isEmpty else {
                 return try ViewSolution.solve(
-                    views: [groups.kept], keepsMaps: measuresTokenErrors, device: device)
+                    views: [groups.kept], keepsMaps: measuresTokenErrors, extent: extent, device: device)
             }
             let all = Mutex<[Int: Moments]>([:])
             try device.concurrently(groups.kept.count) { fold, _ throws(ComputeError) in
@@ -138,7 +149,7 @@ public final class LayerMeasurement {
             }
             let folds = all.withLock { sums in groups.kept.indices.compactMap { sums[$0] } }
             return try ViewSolution.solve(
-                views: [folds, groups.kept], keepsMaps: measuresTokenErrors, device: device)
+                views: [folds, groups.kept], keepsMaps: measuresTokenErrors, extent: extent, device: device)
         }
     }
 }

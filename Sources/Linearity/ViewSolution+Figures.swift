@@ -22,7 +22,9 @@ extension ViewSolution {
             rankCutoff: Figure(fit?.rankCutoff, otherwise: unsolved),
             conditionNumber: Figure(fit?.conditionNumber, otherwise: "X has no variance"),
             orthogonalProcrustes: Figure(
-                orthogonalProcrustes, otherwise: contributionReason ?? "X or Y has no variance"),
+                orthogonalProcrustes,
+                otherwise: contributionReason
+                    ?? (extent == .everything ? "X or Y has no variance" : "it was not asked for")),
             contribution: tokens?.contributionDistribution() ?? noDistribution,
             contributionToOutput: tokens?.contributionToOutputDistribution() ?? noDistribution,
             cosine: tokens?.cosineDistribution() ?? noDistribution,

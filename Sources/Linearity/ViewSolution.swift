@@ -10,6 +10,8 @@ struct ViewSolution: Sendable {
     var norms: CentredNorms?
     var fit: LinearFit?
     var orthogonalProcrustes: Double?
+    /// What was asked for.
+    var extent = LayerMeasurement.Extent.everything
     var anisotropy: Double?
     /// The map of all tokens of the view; nil where it was not asked for, or nothing could be fitted.
     var map: AffineMap?
@@ -30,9 +32,11 @@ extension ViewSolution {
     ///   - views: For each view the moments of its folds.
     ///   - keepsMaps: Whether the maps are wanted too.
     ///   - noun: What is counted, in the words of reasons.
+    ///   - extent: Which of the figures that take long are wanted.
     /// - Returns: nil where float32 products do not resolve the data: then the moments are to be formed in float64.
     static func solve(
-        views: [[Moments]], keepsMaps: Bool, noun: String = "tokens", device: Device
+        views: [[Moments]], keepsMaps: Bool, noun: String = "tokens",
+        extent: LayerMeasurement.Extent = .everything, device: Device
     ) throws(ComputeError) -> [ViewSolution]? {
         let totals = Mutex<[Int: Moments]>([:])
         try device.concurrently(views.count) { view, _ throws(ComputeError) in
@@ -42,9 +46,12 @@ extension ViewSolution {
         let sums = totals.withLock { $0 }
         var tasks: [Task] = []
         // The longest tasks first, so that no lane waits for one in the end.
-        for (view, total) in sums where total.count > total.width { tasks.append(.procrustes(view)) }
+        if extent == .everything {
+            for (view, total) in sums where total.count > total.width { tasks.append(.procrustes(view)) }
+        }
         for view in views.indices { tasks.append(.fit(view)) }
         for (view, folds) in views.enumerated() where folds.count > 1 {
+            if extent == .scores, view < views.count - 1 { continue }
             for fold in folds.indices { tasks.append(.heldOut(view, fold)) }
         }
         tasks.sort { $0.order < $1.order }
@@ -82,7 +89,9 @@ extension ViewSolution {
             return nil
         }
         return try views.indices.map { view throws(ComputeError) in
-            try solution(view, folds: views[view], total: sums[view], found, noun)
+            var solution = try solution(view, folds: views[view], total: sums[view], found, noun)
+            solution.extent = extent
+            return solution
         }
     }
 

@@ -209,11 +209,14 @@ struct FitWalk {
         measurement = try transforming { () throws(TransformerError) in
             try LayerMeasurement(
                 device: device, layout: layout, folds: folds, skippedTokenCount: 1, width: plan.width,
-                stages: stages)
+                stages: stages, extent: .scores)
         }
-        fitter = try RunFitter(survey.fit, device: device, layout: layout, width: plan.width, stages: stages)
+        // Nobody looks at the scores of these maps: folds are for choosing alpha or K alone.
+        var settings = survey.fit
+        if !settings.kind.isOpen { settings.foldCount = 1 }
+        fitter = try RunFitter(settings, device: device, layout: layout, width: plan.width, stages: stages)
         mergeFitter = try RunFitter(
-            survey.fit, device: device, layout: layout, width: plan.width, stages: stages,
+            settings, device: device, layout: layout, width: plan.width, stages: stages,
             hasIntercept: survey.fit.addsBiases || plan.biases.contains(.feedForwardOutput))
     }
 

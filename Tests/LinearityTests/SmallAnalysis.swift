@@ -8,7 +8,7 @@ import Transformers
 /// The tied fixture on ragged sequences of pseudo-random tokens.
 struct SmallAnalysis {
     static let lengths = [1, 40, 33, 64, 7, 64, 50, 64, 12, 64, 64, 30, 64, 2, 41]
-    private var model: DecoderModel
+    private(set) var model: DecoderModel
     let device: Device
     private let settings: Analysis.Settings
     let layout: SequenceLayout
