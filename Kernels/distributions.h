@@ -44,7 +44,7 @@ struct PairedPlaces {
     const float *b;
     int count;
 
-    // Calls `body(place, width)` with a constant width for the vectors that are this lane's.
+    // Calls `body(place, size)` for the vectors that are this lane's; `decltype(size)::value` is their width.
     template <typename Body> __device__ __forceinline__ void for_each(Body &&body) const {
         constexpr int width = vectorWidth<float>, laneCount = distributionLaneCount;
         const std::integral_constant<int, 1> one;

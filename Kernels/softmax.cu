@@ -6,8 +6,8 @@ namespace straightedge {
 namespace {
 
 constexpr int laneCount = distributionLaneCount;
-// What is smaller by this factor e^x than the largest probability is 0: nothing is seen of it, and products with it would
-// lie below the smallest normal number.
+// What is smaller by this factor e^x than the largest probability is 0: nothing is seen of it, and products with it
+// would lie below the smallest normal number.
 constexpr float smallestLogarithm = -60;
 
 // One block a row; the result may be x.
@@ -19,7 +19,8 @@ __global__ void __launch_bounds__(laneCount) softmax_f32(Matrix<const float> x, 
     float *const probabilities = result.row(row);
     const PairedPlaces places{logits, probabilities, static_cast<int>(x.columns)};
     ExponentialSum sum{0, -INFINITY, 0};
-    places.for_each([&](int place, auto width) {
+    places.for_each([&](int place, auto size) {
+        constexpr int width = decltype(size)::value;
         const auto values = Vector<float, width>::load(logits + place);
 #pragma unroll
         for (int i = 0; i < width; ++i) sum.add(values.elements[i]);
@@ -33,7 +34,8 @@ __global__ void __launch_bounds__(laneCount) softmax_f32(Matrix<const float> x, 
     sum = sums[0];
     const bool isDistribution = sum.is_of_distribution();
     const float factor = static_cast<float>(1 / sum.sum);
-    places.for_each([&](int place, auto width) {
+    places.for_each([&](int place, auto size) {
+        constexpr int width = decltype(size)::value;
         auto values = Vector<float, width>::load(logits + place);
 #pragma unroll
         for (int i = 0; i < width; ++i) {

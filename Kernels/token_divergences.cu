@@ -44,8 +44,10 @@ __global__ void __launch_bounds__(laneCount)
     const int lane = static_cast<int>(threadIdx.x);
     const PairedPlaces places{reference.row(row), logits.row(row), static_cast<int>(logits.columns)};
     const auto for_each_pair = [&](auto body) {
-        places.for_each([&](int place, auto width) {
-            const auto a = Vector<float, width>::load(places.a + place), b = Vector<float, width>::load(places.b + place);
+        places.for_each([&](int place, auto size) {
+            constexpr int width = decltype(size)::value;
+            const auto a = Vector<float, width>::load(places.a + place),
+                       b = Vector<float, width>::load(places.b + place);
 #pragma unroll
             for (int i = 0; i < width; ++i) body(a.elements[i], b.elements[i]);
         });
