@@ -139,9 +139,10 @@ struct Survey {
     private func advance(_ walk: inout Walk, _ branches: inout [Branch]) throws(PruningError) {
         let records = modes.contains(.merge) && walk.layer < layerCount - 1
         let streams = branches.map(\.stream)
+        // So that each is let go of when it has left the layer.
         for index in branches.indices { branches[index].stream = walk.stream }
         let leaving: [Stream]
-        do { leaving = try walk.step(records: records, with: streams) } catch { throw .transformer(error) }
+        do { leaving = try walk.step(records: records, with: consume streams) } catch { throw .transformer(error) }
         for (index, stream) in leaving.enumerated() { branches[index].stream = stream }
     }
 

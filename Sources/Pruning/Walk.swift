@@ -31,11 +31,13 @@ struct Walk {
     ///
     /// - Parameters:
     ///   - records: Whether to keep what the layer's MLP adds.
-    ///   - others: Streams entering the same layer.
+    ///   - others: Streams entering the same layer; each is let go of when it has left.
     /// - Returns: `others` leaving it.
-    mutating func step(records: Bool, with others: [Stream] = []) throws(TransformerError) -> [Stream] {
+    mutating func step(records: Bool, with others: consuming [Stream] = []) throws(TransformerError) -> [Stream] {
         let recorder = try records ? ContributionRecorder(layer: layer, beside: stream) : nil
-        var leaving = try forward.apply(layer, to: [stream] + others, observer: recorder)
+        var entering = others
+        entering.insert(stream, at: 0)
+        var leaving = try forward.apply(layer, to: consume entering, observer: recorder)
         contributions[layer] = recorder?.contribution
         contributions[layer - blockSize - 1] = nil
         streams.append(leaving.removeFirst())
