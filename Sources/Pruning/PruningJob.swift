@@ -129,7 +129,12 @@ public struct PruningJob {
                     continue
                 }
                 let pruner = pruner.with(mode: mode)
-                guard (try? pruner.check(layers)) != nil else { continue }
+                do {
+                    try pruner.check(layers)
+                } catch PruningError.normBehind, PruningError.nothingBefore {
+                    // There is no such model: the curve of this mode has no point here.
+                    continue
+                }
                 let result = try pruner.run(layers, tokens: corpus.fit)
                 let evaluation = try judge.judge(model.applying(result.edit)).evaluation
                 points.append(CurvePoint(mode: mode, layers: layers, evaluation: evaluation))
