@@ -1,3 +1,11 @@
+extension Array {
+    /// Takes other elements in the same place.
+    fileprivate mutating func replace(with elements: some Collection<Element>) {
+        removeAll(keepingCapacity: true)
+        append(contentsOf: elements)
+    }
+}
+
 /// The symbols of a long pre-token as a linked list with a heap of the merges to come: n symbols take O(n log n), where
 /// looking for the next merge each time would take O(n²).
 struct MergeList {
@@ -10,9 +18,9 @@ struct MergeList {
     /// Merges `ids` in place.
     mutating func merge(_ ids: inout [Int32], _ table: MergeTable) {
         let count = ids.count
-        previous = Array(-1..<count - 1)
-        next = Array(1...count)
-        merges = (0..<count).map { $0 + 1 < count ? table[ids[$0], ids[$0 + 1]] : .none }
+        previous.replace(with: -1..<count - 1)
+        next.replace(with: 1..<count + 1)
+        merges.replace(with: (0..<count).lazy.map { [ids] in $0 + 1 < count ? table[ids[$0], ids[$0 + 1]] : .none })
         queue.removeAll()
         for place in merges.indices where merges[place] != .none {
             queue.push(MergeQueue.Candidate(rank: merges[place].rank, place: place))

@@ -23,7 +23,7 @@ struct SentencePieceDecoder {
         self.repairs = repairs
     }
 
-    mutating func append(_ piece: [UInt8], isLiteral: Bool) {
+    mutating func append(_ piece: ArraySlice<UInt8>, isLiteral: Bool) {
         if !isLiteral, let byte = TokenTextDecoder.byte(piece) {
             bytes.append(byte)
             return
@@ -34,7 +34,7 @@ struct SentencePieceDecoder {
             text.append(contentsOf: piece)
             return
         }
-        var rest = piece[...]
+        var rest = piece
         if canRemove, leadingSpaces != .keepsSpaces, rest.starts(with: Self.space) {
             rest = rest.dropFirst(Self.space.count)
             if leadingSpaces == .removesSpace { canRemove = false }

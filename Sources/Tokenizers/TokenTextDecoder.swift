@@ -1,12 +1,5 @@
 /// The decoders of a tokenizer, ready for use.
 struct TokenTextDecoder: Sendable {
-    /// A text on the way: a token's, or that of several.
-    struct Part {
-        var bytes: [UInt8]
-        /// Whether the text is what it stands for, whatever the byte-level alphabet makes of it.
-        var isLiteral = false
-    }
-
     private enum Step: Sendable {
         case byteLevel
         case byteFallback
@@ -41,60 +34,62 @@ struct TokenTextDecoder: Sendable {
     /// - Parameter repairs: whether U+FFFD stands for each byte of a run of single bytes that is not valid UTF-8, as the
     ///   `tokenizers` library has it.
     func decode(
-        _ tokens: [Part], repairs: Bool, _ room: RegularExpressionMatch
+        _ tokens: consuming TokenTexts, repairs: Bool, _ room: RegularExpressionMatch
     ) throws(RegularExpressionMatch.Failure) -> [UInt8] {
-        var parts = tokens
-        let limit = Growth.limit(parts.reduce(0) { $0 + $1.bytes.count })
+        var texts = consume tokens
+        let limit = Growth.limit(texts.bytes.count)
         for step in steps {
             switch step {
-            case .byteLevel: parts = [Part(bytes: parts.flatMap(Self.unspelled))]
-            case .byteFallback: parts = Self.unitingBytes(parts, repairs: repairs)
-            case .metaspace(let replacement, let scheme): Self.respace(&parts, replacement, scheme)
-            case .fuse: parts = [Part(bytes: parts.flatMap(\.bytes))]
+            case .byteLevel: texts = Self.unspelled(texts)
+            case .byteFallback: texts = Self.unitingBytes(texts, repairs: repairs)
+            case .metaspace(let replacement, let scheme): texts = Self.respaced(texts, replacement, scheme)
+            case .fuse: texts = .fused(texts.bytes)
             case .sentencePiece(let spaces):
                 var decoder = SentencePieceDecoder(spaces, repairs: repairs)
-                for part in parts { decoder.append(part.bytes, isLiteral: part.isLiteral) }
-                parts = [Part(bytes: decoder.finish())]
+                for index in 0..<texts.count { decoder.append(texts[index], isLiteral: texts.isLiteral(index)) }
+                texts = .fused(decoder.finish())
             case .strip(let scalar, let start, let end):
-                let content = Array(String(scalar).utf8)
-                for index in parts.indices { Self.strip(&parts[index].bytes, content, start, end) }
+                texts = Self.stripped(texts, Array(String(scalar).utf8), start, end)
             case .replace(let matcher, let content):
-                var byteCount = 0
-                for index in parts.indices {
-                    parts[index].bytes = try Self.replace(parts[index].bytes, matcher, content, room, limit)
-                    byteCount += parts[index].bytes.count
-                    try limit.check(byteCount)
-                }
+                texts = try Self.replaced(texts, matcher, content, room, limit)
             }
         }
-        return parts.flatMap(\.bytes)
+        return texts.bytes
     }
 }
 
 // MARK: - Steps
 
 extension TokenTextDecoder {
-    private static func unspelled(_ part: Part) -> [UInt8] {
-        let decoded = part.isLiteral ? nil : ByteLevelAlphabet.decode(String(decoding: part.bytes, as: UTF8.self))
-        return decoded ?? part.bytes
+    private static func unspelled(_ texts: TokenTexts) -> TokenTexts {
+        var result: [UInt8] = []
+        result.reserveCapacity(texts.bytes.count)
+        for index in 0..<texts.count {
+            let text = texts[index]
+            let decoded =
+                texts.isLiteral(index) ? nil : ByteLevelAlphabet.decode(String(decoding: text, as: UTF8.self))
+            result.append(contentsOf: decoded?[...] ?? text)
+        }
+        return .fused(result)
     }
 
-    private static func unitingBytes(_ parts: [Part], repairs: Bool) -> [Part] {
-        var (result, run): ([Part], [UInt8]) = ([], [])
+    private static func unitingBytes(_ texts: TokenTexts, repairs: Bool) -> TokenTexts {
+        var (result, run): (TokenTexts, [UInt8]) = (TokenTexts(count: texts.count), [])
         func endRun() {
             guard !run.isEmpty else { return }
             if repairs, (try? UTF8Span(validating: run.span)) == nil {
-                run = Array(repeatElement(Array("\u{FFFD}".utf8), count: run.count).joined())
+                result.append(repeatElement("\u{FFFD}".utf8, count: run.count).joined())
+            } else {
+                result.append(run)
             }
-            result.append(Part(bytes: run))
             run = []
         }
-        for part in parts {
-            if let byte = byte(part.bytes) {
+        for index in 0..<texts.count {
+            if let byte = byte(texts[index]) {
                 run.append(byte)
             } else {
                 endRun()
-                result.append(part)
+                result.append(texts[index], isLiteral: texts.isLiteral(index))
             }
         }
         endRun()
@@ -102,53 +97,63 @@ extension TokenTextDecoder {
     }
 
     /// The byte that `<0x0A>` stands for.
-    static func byte(_ text: [UInt8]) -> UInt8? {
-        guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">") else { return nil }
-        return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
+    static func byte(_ text: ArraySlice<UInt8>) -> UInt8? {
+        guard text.count == 6, text.starts(with: "<0x".utf8), text.last == UInt8(ascii: ">") else { return nil }
+        return UInt8(String(decoding: text.dropFirst(3).prefix(2), as: UTF8.self), radix: 16)
     }
 
-    private static func respace(_ parts: inout [Part], _ replacement: Unicode.Scalar, _ scheme: PrependScheme) {
+    private static func respaced(
+        _ texts: TokenTexts, _ replacement: Unicode.Scalar, _ scheme: PrependScheme
+    ) -> TokenTexts {
         let replacement = Array(String(replacement).utf8)
-        for index in parts.indices {
-            var (text, place): ([UInt8], Int) = ([], 0)
-            let bytes = parts[index].bytes
-            while place < bytes.count {
-                if bytes[place...].starts(with: replacement) {
-                    if index > 0 || scheme == .never { text.append(UInt8(ascii: " ")) }
-                    place += replacement.count
+        var result = TokenTexts(count: texts.count)
+        for index in 0..<texts.count {
+            var rest = texts[index]
+            while let first = rest.first {
+                if first == replacement[0], rest.starts(with: replacement) {
+                    if index > 0 || scheme == .never { result.add(CollectionOfOne(UInt8(ascii: " "))) }
+                    rest = rest.dropFirst(replacement.count)
                 } else {
-                    text.append(bytes[place])
-                    place += 1
+                    result.add(CollectionOfOne(first))
+                    rest = rest.dropFirst()
                 }
             }
-            parts[index].bytes = text
+            result.endText(isLiteral: texts.isLiteral(index))
         }
+        return result
     }
 
-    private static func strip(_ text: inout [UInt8], _ content: [UInt8], _ start: Int, _ end: Int) {
-        var rest = text[...]
-        var count = 0
-        while count < start, rest.starts(with: content) {
-            rest = rest.dropFirst(content.count)
-            count += 1
+    private static func stripped(_ texts: TokenTexts, _ content: [UInt8], _ start: Int, _ end: Int) -> TokenTexts {
+        var result = TokenTexts(count: texts.count)
+        for index in 0..<texts.count {
+            var (rest, count) = (texts[index], 0)
+            while count < start, rest.starts(with: content) {
+                rest = rest.dropFirst(content.count)
+                count += 1
+            }
+            count = 0
+            while count < end, rest.count >= content.count, rest.suffix(content.count).elementsEqual(content) {
+                rest = rest.dropLast(content.count)
+                count += 1
+            }
+            result.append(rest, isLiteral: texts.isLiteral(index))
         }
-        count = 0
-        while count < end, rest.count >= content.count, rest.suffix(content.count).elementsEqual(content) {
-            rest = rest.dropLast(content.count)
-            count += 1
-        }
-        if rest.count < text.count { text = Array(rest) }
+        return result
     }
 
-    private static func replace(
-        _ text: [UInt8], _ matcher: TextMatcher, _ content: [UInt8], _ room: RegularExpressionMatch, _ limit: Growth
-    ) throws(RegularExpressionMatch.Failure) -> [UInt8] {
-        guard !text.isEmpty else { return text }
-        var result: [UInt8] = []
-        var events = PieceEvents(matcher, 0..<text.count)
-        while let event = try events.next(text.span, room) {
-            result.append(contentsOf: event.isMatch ? content[...] : text[event.range])
-            try limit.check(result.count)
+    private static func replaced(
+        _ texts: TokenTexts, _ matcher: TextMatcher, _ content: [UInt8], _ room: RegularExpressionMatch, _ limit: Growth
+    ) throws(RegularExpressionMatch.Failure) -> TokenTexts {
+        var result = TokenTexts(count: texts.count)
+        for index in 0..<texts.count {
+            let text = texts.bytes.span.extracting(texts.range(index))
+            var events = PieceEvents(matcher, 0..<text.count)
+            while !text.isEmpty, let event = try events.next(text, room) {
+                let between = texts[index].dropFirst(event.range.lowerBound).prefix(event.range.count)
+                result.add(event.isMatch ? content[...] : between)
+                try limit.check(result.bytes.count)
+            }
+            result.endText(isLiteral: texts.isLiteral(index))
         }
         return result
     }

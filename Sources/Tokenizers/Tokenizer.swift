@@ -453,28 +453,23 @@ extension Tokenizer {
     public func decodeBytes(_ ids: [Int32]) throws(TokenizerError) -> [UInt8] { try bytes(of: ids, repairs: false) }
 
     private func bytes(of ids: [Int32], repairs: Bool) throws(TokenizerError) -> [UInt8] {
-        var parts: [TokenTextDecoder.Part] = []
-        var bytes: [UInt8] = []
+        var texts = TokenTexts(count: ids.count)
         for (index, id) in ids.enumerated() {
             guard let token = vocabulary.bytes(of: id) else {
                 throw .unknownID(id: id, index: index, vocabularySize: vocabularySize)
             }
-            if decoder == nil {
-                bytes.append(contentsOf: token)
-            } else {
-                parts.append(TokenTextDecoder.Part(bytes: Array(token), isLiteral: literalIDs.contains(id)))
-            }
+            texts.append(token, isLiteral: literalIDs.contains(id))
         }
-        guard let decoder else { return bytes }
+        guard let decoder else { return texts.bytes }
         let workspace = workspaces.take()
-        workspace.match.start(byteCount: parts.reduce(0) { $0 + $1.bytes.count })
+        workspace.match.start(byteCount: texts.bytes.count)
         do throws(RegularExpressionMatch.Failure) {
-            bytes = try decoder.decode(parts, repairs: repairs, workspace.match)
+            let bytes = try decoder.decode(consume texts, repairs: repairs, workspace.match)
+            workspaces.giveBack(workspace)
+            return bytes
         } catch {
             throw .tooMuchWork(path: path, place: "decoding", problem: error.problem)
         }
-        workspaces.giveBack(workspace)
-        return bytes
     }
 
     /// The bytes that one id stands for by itself, or nil where there is no such id.

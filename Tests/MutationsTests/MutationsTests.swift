@@ -16,6 +16,12 @@ struct MutationsTests {
         #expect(outcome.output.contains(", 0 findings;"), "\(outcome.output)")
     }
 
+    @Test("ids of a text that a normalizer makes fourteen times as long are decoded in memory by their number")
+    func longNormalizedText() throws {
+        let outcome = try Program.run(["--format", "tokenizer", "--seed", "738688", "--count", "1", "--quiet"])
+        #expect(outcome.exitCode == 0, "\(outcome.output)")
+    }
+
     @Test("a GPU that fails in any call gives an error and its memory back", .needsEmulation)
     func failures() throws {
         let model =
