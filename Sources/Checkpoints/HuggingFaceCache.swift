@@ -75,7 +75,7 @@ extension HuggingFaceCache {
         guard let commit else {
             throw notCached(
                 model,
-                "\(folder.legible) has no revision \(revision.quoted)" + Self.describe(Self.snapshots(folder)))
+                "\(folder.legible) has no revision \(revision.quoted)" + Self.describe(try Self.snapshots(folder)))
         }
         let snapshot = "\(folder)/snapshots/\(commit)"
         guard Folder.exists(snapshot) else {
@@ -102,16 +102,17 @@ extension HuggingFaceCache {
         beginning revision: String, _ folder: String, _ model: ModelName
     ) throws(CheckpointError) -> String? {
         guard Self.isCommit(revision, digitCounts: 4...64) else { return nil }
-        let found = Self.snapshots(folder).filter { $0.hasPrefix(revision) }
+        let found = try Self.snapshots(folder).filter { $0.hasPrefix(revision) }
         guard found.count <= 1 else {
             throw notCached(model, "\(revision.quoted) begins several commits" + Self.describe(found))
         }
         return found.first
     }
 
-    private static func snapshots(_ folder: String) -> [String] {
-        let names = (try? Folder.names(in: "\(folder)/snapshots")) ?? []
-        return names.filter { isCommit($0, digitCounts: 40...64) }.sorted()
+    private static func snapshots(_ folder: String) throws(CheckpointError) -> [String] {
+        let path = "\(folder)/snapshots"
+        guard Folder.exists(path) else { return [] }
+        return try Folder.names(in: path).filter { isCommit($0, digitCounts: 40...64) }.sorted()
     }
 
     private static func describe(_ snapshots: [String]) -> String {

@@ -38,19 +38,23 @@ public enum ScoredText: Sendable, Hashable {
 extension EvaluationJob {
     /// Looks whether two models mean the same by these ids.
     ///
+    /// - Returns: why the texts of the ids could not be compared, where only the sizes of the vocabularies were; else nil.
     /// - Throws: `EvaluationError.otherVocabulary`, and `.otherTokens` where both have tokenizers that can be read, and an id
     ///   stands for another text in one than in the other.
     public static func requireSameVocabulary(
         _ model: DecoderModel, reference: DecoderModel, _ tokens: ScoredTokens
-    ) throws(EvaluationError) {
+    ) throws(EvaluationError) -> String? {
         let (name, otherName) = (model.checkpoint.path, reference.checkpoint.path)
         guard model.plan.vocabularySize == reference.plan.vocabularySize else {
             throw .otherVocabulary(
                 model: name, size: model.plan.vocabularySize, reference: otherName,
                 referenceSize: reference.plan.vocabularySize)
         }
-        guard let tokenizer = try? Tokenizer(model.checkpoint), let other = try? Tokenizer(reference.checkpoint) else {
-            return
+        let (tokenizer, other): (Tokenizer, Tokenizer)
+        do throws(TokenizerError) {
+            (tokenizer, other) = (try Tokenizer(model.checkpoint), try Tokenizer(reference.checkpoint))
+        } catch {
+            return error.description
         }
         for id in Set(tokens.ids).union(tokens.targets).sorted() where tokenizer.token(id) != other.token(id) {
             throw .otherTokens(
@@ -58,6 +62,7 @@ extension EvaluationJob {
                 problem: "id \(id) stands for \(text(of: id, tokenizer)) in one and \(text(of: id, other)) in the other"
             )
         }
+        return nil
     }
 
     private static func text(of id: Int32, _ tokenizer: Tokenizer) -> String {

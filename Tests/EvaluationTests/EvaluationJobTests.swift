@@ -121,6 +121,13 @@ struct EvaluationJobTests {
         #expect(error?.description.contains("llama-tied has a vocabulary of 64 ids") == true)
         #expect(error?.description.contains("linear.gguf") == true)
     }
+
+    @Test("a model whose tokenizer cannot be read is compared by the size of its vocabulary, and the reason is told")
+    func vocabularyWithoutTokenizer() throws {
+        let model = try Fixture.model("llama-tied")
+        let reason = try EvaluationJob.requireSameVocabulary(model, reference: model, Fixture.tokens())
+        #expect(reason?.contains("llama-tied") == true)
+    }
 }
 
 private final class Shares: Sendable {

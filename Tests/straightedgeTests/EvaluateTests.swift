@@ -58,7 +58,8 @@ struct EvaluateTests {
             "\(folder.path)/ids.jsonl", "--out", "\(folder.path)/o.json",
         ]
         let outcome = try Command.run(arguments)
-        #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        #expect(outcome.errors.contains("only the sizes of the vocabularies are compared"), "\(outcome.errors)")
         #expect(outcome.output.contains("127 tokens scored of 133 in 6 sequences"))
         #expect(outcome.output.contains("KL divergence") && outcome.output.contains("Against llama-tied"))
         let report = try JSON.read("\(folder.path)/o.json")
