@@ -10,14 +10,16 @@ The lines of the token file have one length. Compared are the perplexities on th
 - of the model with 1 to N layers cut, chosen greedily, in all three modes (`prune`'s curve), maps being fitted one after
   another on the stream of the model as it is cut, to the stream of the whole one,
 
-and beside the merged models what ReplaceMe's formula gives on the same tokens: least squares of the MLP's output to what is
-missing, without bias and without centring, on the activations of the whole model. The exit status is 0 for PASS, 1 for FAIL.
+and beside the merged models, as they are by default (ridge), what ReplaceMe's formula gives on the same tokens: least squares
+of the MLP's output to what is missing, without bias and without centring, on the activations of the whole model. The exit
+status is 0 for PASS, 1 for FAIL.
 """
 
 import argparse
 import json
 import math
 import pathlib
+import shutil
 import subprocess
 import tempfile
 
@@ -219,23 +221,32 @@ def judge_single(arguments, decoder, folder, fit_ids, held_out, verdict):
         x = y
 
 
+def prune(arguments, plan, out, *options):
+    """The curve of the model with the plan's layers cut."""
+    run(arguments, "prune", arguments.model, "--plan", plan, "--mode", "remove", "--tokens", arguments.tokens,
+        "--held-out-tokens", arguments.held_out_tokens, "--out", out, "--quiet", *options)
+    curve = json.loads((out / "manifest.json").read_text())["curve"]
+    shutil.rmtree(out)
+    return curve
+
+
 def judge_greedy(arguments, decoder, folder, fit_ids, held_out, verdict):
     plan, out = folder / "greedy.json", folder / "pruned"
     run(arguments, "plan", arguments.model, "--drop", arguments.drop, "--by", arguments.by, "--greedy", "--protect",
         "first:1", "--tokens", arguments.tokens, "--held-out-tokens", arguments.held_out_tokens, "--out", plan, "--force",
         "--quiet", "--no-damage" if arguments.by not in ("perplexity", "joint") else "--damage")
-    run(arguments, "prune", arguments.model, "--plan", plan, "--mode", "remove", "--tokens", arguments.tokens,
-        "--held-out-tokens", arguments.held_out_tokens, "--out", out, "--quiet")
-    manifest = json.loads((out / "manifest.json").read_text())
+    curve = prune(arguments, plan, out, "--fit", "least-squares")
+    defaults = {(point["mode"], len(point["cut"])): point["perplexity"] for point in prune(arguments, plan, out)}
     print("greedy cuts: straightedge, judge, difference")
-    for point in manifest["curve"]:
+    for point in curve:
         edits = cut(decoder, fit_ids, point["cut"], point["mode"])
         want = decoder.perplexity(walk(decoder, held_out, edits), held_out)
         verdict.hold(f"{len(point['cut'])} layers {point['mode']}", point["perplexity"], want)
         if point["mode"] == "merge":
             edits = cut(decoder, fit_ids, point["cut"], "merge", on_original=True)
             peer = decoder.perplexity(walk(decoder, held_out, edits), held_out)
-            print(f"  {'':28} {point['perplexity']:12.4f} {peer:12.4f}  ReplaceMe's formula", flush=True)
+            default = defaults["merge", len(point["cut"])]
+            print(f"  {'by default (ridge)':28} {default:12.4f} {peer:12.4f}  {default / peer - 1:+.2%}, ReplaceMe's formula", flush=True)
 
 
 def main():

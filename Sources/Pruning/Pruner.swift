@@ -8,7 +8,7 @@ public import Transformers
 ///
 /// Two streams go through the layers: that of the model, and that of the model as it is cut so far. Each fit takes the cut
 /// one, as it enters the layers, to what leaves them in the whole model, so that a fit also makes up for what the cuts before
-/// it have changed.
+/// it have changed. Where maps are fitted on the whole model's streams, they are the only ones.
 public struct Pruner: Sendable {
     public let model: DecoderModel
     public let device: Device
@@ -113,9 +113,11 @@ private struct PruningRun {
         self.forward = forward
         let plan = pruner.model.plan
         fitter = try RunFitter(
-            pruner.fit, device: pruner.device, layout: tokens.layout, width: plan.width, stages: stages)
+            pruner.fit, kind: pruner.fit.kind, device: pruner.device, layout: tokens.layout, width: plan.width,
+            stages: stages)
         mergeFitter = try RunFitter(
-            pruner.fit, device: pruner.device, layout: tokens.layout, width: plan.width, stages: stages,
+            pruner.fit, kind: pruner.fit.mergedKind, device: pruner.device, layout: tokens.layout, width: plan.width,
+            stages: stages,
             hasIntercept: pruner.fit.addsBiases || plan.biases.contains(.feedForwardOutput))
         original = try transforming { () throws(TransformerError) in try forward.embed(tokens.ids) }
         cut = original
@@ -156,13 +158,18 @@ private struct PruningRun {
         // Merged layers were met with the layer before them.
         if pruner.mode == .merge { return }
         if pruner.site != .layer { return try replaceSublayers(run) }
-        let entering = pruner.fit.usesOriginalStreams ? original : cut
+        let entering = cut
         try skip(run)
         let fit = try fitter.fit(x: entering, y: original, of: run)
-        let stream = cut
-        cut = try transforming { () throws(TransformerError) in try forward.apply(fit.map, to: stream) }
+        try advance { forward throws(TransformerError) in try forward.apply(fit.map, to: entering) }
         edit.layers.append(ModelEdit.Layer(source: run.lowerBound, maps: [.layer: fit.map]))
         fits.append(Pruner.RunFit(layers: run, fit: fit))
+    }
+
+    /// Takes the cut model's stream on. Where maps are fitted on the whole model's streams, that is the only one.
+    private mutating func advance(_ next: (Forward) throws(TransformerError) -> Stream) throws(PruningError) {
+        guard !pruner.fit.usesOriginalStreams else { return cut = original }
+        cut = try transforming { () throws(TransformerError) in try next(forward) }
     }
 
     /// Takes the whole model's stream through cut layers.
@@ -183,19 +190,18 @@ private struct PruningRun {
         }
         let kept = leaving[0]
         original = leaving[leaving.count - 1]
-        let entering = pruner.fit.usesOriginalStreams ? original : kept
         try skip(run)
         let (contribution, goal) = (recorder.contribution, original)
         let target = try transforming { () throws(TransformerError) in
             try forward.sum(contribution, goal, minus: kept)
         }
         let fit = try mergeFitter.fit(x: contribution, y: target, of: run)
-        cut = try transforming { () throws(TransformerError) in try forward.apply(fit.map, to: kept, of: contribution) }
+        try advance { forward throws(TransformerError) in try forward.apply(fit.map, to: kept, of: contribution) }
         var edited = ModelEdit.Layer(source: layer)
         edited.feedForwardOutput = try mergedProjection(of: layer, fit.map)
         edit.layers.append(edited)
         fits.append(
-            Pruner.RunFit(layers: run, fit: fit, separate: try fitter.fit(x: entering, y: original, of: run)))
+            Pruner.RunFit(layers: run, fit: fit, separate: try fitter.fit(x: kept, y: goal, of: run)))
     }
 
     /// W ← TᵀW with T = I + matrix, and b ← b·T + bias.
@@ -237,7 +243,7 @@ extension PruningRun {
             let (x, y) = try sublayerStreams(layer, whole: whole, stream)
             let fit = try fitter.fit(x: x, y: y, of: layer..<layer + 1)
             let edited = ModelEdit.Layer(source: layer, maps: [pruner.site: fit.map])
-            cut = try transforming { () throws(TransformerError) in
+            try advance { [pruner] forward throws(TransformerError) in
                 let model = try pruner.model.applying(ModelEdit(layers: [edited]))
                 return try forward.replacingModel(model).apply(0, to: stream)
             }
@@ -252,7 +258,6 @@ extension PruningRun {
     private mutating func sublayerStreams(
         _ layer: Int, whole: Stream, _ stream: Stream
     ) throws(PruningError) -> (x: Stream, y: Stream) {
-        let source = pruner.fit.usesOriginalStreams ? whole : stream
         let plan = pruner.model.plan
         let isParallel = plan.residual == .parallel
         let site: StepSite = pruner.site == .attention ? .attention : .feedForward
@@ -268,10 +273,10 @@ extension PruningRun {
             }
             let goal = try record(isParallel ? .layer : site, of: whole).y
             if isParallel {
-                let withOther = try record(other, of: source).y
-                return (source, try forward.sum(original, source, minus: withOther))
+                let withOther = try record(other, of: stream).y
+                return (stream, try forward.sum(original, stream, minus: withOther))
             }
-            return (site == .attention ? source : try record(site, of: source).x, goal)
+            return (site == .attention ? stream : try record(site, of: stream).x, goal)
         }
     }
 }

@@ -11,10 +11,10 @@ struct RunFitter {
 
     /// - Parameter hasIntercept: Whether maps may have a bias.
     init(
-        _ settings: FitSettings, device: Device, layout: SequenceLayout, width: Int, stages: Bool,
+        _ settings: FitSettings, kind: MapKind, device: Device, layout: SequenceLayout, width: Int, stages: Bool,
         hasIntercept: Bool = true
     ) throws(PruningError) {
-        kind = settings.kind
+        self.kind = kind
         self.hasIntercept = hasIntercept
         fitter = try MapFitter(
             device: device, layout: layout, folds: FoldLayout(layout: layout, foldCount: settings.foldCount),

@@ -196,7 +196,7 @@ struct FitWalk {
     private(set) var walk: Walk
     private let records: Bool
     private let measurement: LayerMeasurement
-    private let fitter: RunFitter
+    private let mapFitter: RunFitter
     private let mergeFitter: RunFitter
 
     init(_ survey: Survey, _ forward: Forward, _ memory: SurveyMemory) throws(PruningError) {
@@ -213,11 +213,16 @@ struct FitWalk {
                 stages: stages, extent: .scores)
         }
         // Nobody looks at the scores of these maps: folds are for choosing alpha or K alone.
-        var settings = survey.fit
-        if !settings.kind.isOpen { settings.foldCount = 1 }
-        fitter = try RunFitter(settings, device: device, layout: layout, width: plan.width, stages: stages)
-        mergeFitter = try RunFitter(
-            settings, device: device, layout: layout, width: plan.width, stages: stages,
+        func fitter(_ kind: MapKind, hasIntercept: Bool) throws(PruningError) -> RunFitter {
+            var settings = survey.fit
+            if !kind.isOpen { settings.foldCount = 1 }
+            return try RunFitter(
+                settings, kind: kind, device: device, layout: layout, width: plan.width, stages: stages,
+                hasIntercept: hasIntercept)
+        }
+        mapFitter = try fitter(survey.fit.kind, hasIntercept: true)
+        mergeFitter = try fitter(
+            survey.fit.mergedKind,
             hasIntercept: survey.fit.addsBiases || plan.biases.contains(.feedForwardOutput))
     }
 
@@ -234,7 +239,7 @@ struct FitWalk {
     }
 
     func map(of layers: Range<Int>) throws(PruningError) -> FittedMap {
-        try fitter.fit(x: walk.stream(entering: layers.lowerBound), y: walk.stream, of: layers)
+        try mapFitter.fit(x: walk.stream(entering: layers.lowerBound), y: walk.stream, of: layers)
     }
 
     /// The map of what the MLP before the layers adds; nil for the first layers.

@@ -53,6 +53,7 @@ extension PlanReport {
                     "first": .integer(settings.protectedFirstCount), "last": .integer(settings.protectedLastCount),
                 ],
                 "greedy": .bool(settings.isGreedy), "fit": .string("\(settings.fit.kind)"),
+                "merged_fit": .string("\(settings.fit.mergedKind)"),
                 "skip_tokens": .integer(settings.fit.skippedTokenCount), "folds": .integer(settings.fit.foldCount),
                 "bias": .bool(settings.fit.addsBiases),
             ],

@@ -102,7 +102,8 @@ extension PruningReport {
             "plan": planPath.map(JSON.string) ?? .null,
             "cut": .array(outcome.layers.cut.map(JSON.integer)), "keep": .array(outcome.layers.kept.map(JSON.integer)),
             "fit": [
-                "kind": .string("\(fit.kind)"), "skip_tokens": .integer(fit.skippedTokenCount),
+                "kind": .string("\(mode == .merge ? fit.mergedKind : fit.kind)"),
+                "skip_tokens": .integer(fit.skippedTokenCount),
                 "folds": .integer(fit.foldCount), "bias": .bool(fit.addsBiases),
                 "on": .string(fit.usesOriginalStreams ? "original" : "pruned"),
             ],

@@ -29,7 +29,9 @@ struct CalibrationOptions: ParsableArguments {
 
     var settings: FitSettings {
         var settings = FitSettings()
-        settings.kind = maps.fit
+        settings.kind = maps.fit ?? .leastSquares
+        // Alpha is chosen on folds.
+        settings.mergedKind = maps.fit ?? (maps.folds > 1 ? .ridge(alpha: nil) : .leastSquares)
         settings.skippedTokenCount = maps.skipTokens
         settings.foldCount = maps.folds
         settings.addsBiases = addBias

@@ -38,7 +38,7 @@ struct FittingOptions: ParsableArguments {
         let selection = layers ?? LayerSelection([0..<model.plan.layerCount])
         try selection.check(layerCount: model.plan.layerCount)
         var settings = LayerFitting.Settings(blocks: try selection.blocks(of: block))
-        settings.kind = maps.fit
+        settings.kind = maps.fit ?? .leastSquares
         settings.sites = site.sites.compactMap { Site(rawValue: $0.rawValue) }
         settings.foldCount = maps.folds
         settings.skippedTokenCount = maps.skipTokens

@@ -5,9 +5,10 @@ import LinearAlgebra
 struct MapOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Kind of map: \(MapKind.spellings.joined(separator: ", ")).", valueName: "kind"),
+            "Kind of map: \(MapKind.spellings.joined(separator: ", ")) (default: least-squares; for merged projections ridge).",
+            valueName: "kind"),
         transform: { try MapKind($0) })
-    var fit = MapKind.leastSquares
+    var fit: MapKind?
 
     @Option(help: ArgumentHelp("First tokens of each sequence to leave out of the fit.", valueName: "k"))
     var skipTokens = 0

@@ -51,6 +51,34 @@ struct PrunerTests {
         #expect(try loss(one) < loss(other))
     }
 
+    @Test("merges on the whole model's streams do not see what earlier merges made of them")
+    func orderOfMerges() throws {
+        let fixture = try PruningFixture("smollm3/plain")
+        let (first, second) = (try CutLayers([1..<2], layerCount: 4), try CutLayers([3..<4], layerCount: 4))
+        let both = try CutLayers([1..<2, 3..<4], layerCount: 4)
+        var original = FitSettings()
+        original.usesOriginalStreams = true
+        func maps(_ layers: CutLayers, _ settings: FitSettings) throws -> [[Double]] {
+            try fixture.pruner(.merge, settings).run(layers, tokens: fixture.corpus.fit).fits.map(\.fit.matrix)
+        }
+        let (got, pruned) = (try maps(both, original), try maps(both, FitSettings()))
+        #expect(try got == maps(first, FitSettings()) + maps(second, FitSettings()))
+        #expect(got[0] == pruned[0] && got[1] != pruned[1])
+    }
+
+    @Test("merged projections are fitted with a penalty by default, maps without")
+    func defaultKinds() throws {
+        let fixture = try PruningFixture("smollm3/plain")
+        let layers = try CutLayers([1..<2], layerCount: 4)
+        let fit = try #require(try fixture.pruner(.merge).run(layers, tokens: fixture.corpus.fit).fits.first)
+        guard case .ridge(let alpha?) = fit.fit.kind else {
+            Issue.record("a merge of the kind \(fit.fit.kind)")
+            return
+        }
+        #expect(alpha > 0)
+        #expect(fit.separate?.kind == .leastSquares)
+    }
+
     /// Models with and without biases, input-major projections, parallel sublayers, a factor of what is added.
     private static let mergeable = [
         "llama/linear", "llama/biases", "gpt2/tied", "gptj/partial", "opt/before", "granite/multipliers",
