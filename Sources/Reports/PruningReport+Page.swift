@@ -11,7 +11,8 @@ extension PruningReport {
             sections.append(PageFrame.section("curve", "Perplexity by layers cut", curveFigures() + curveTable()))
         }
         if !candidates.isEmpty {
-            sections.append(PageFrame.section("candidates", "What the plan measured", candidateTable()))
+            sections.append(
+                PageFrame.section("candidates", "What the plan measured", candidateFigures() + candidateTable()))
         }
         if !outcome.pruning.fits.isEmpty { sections.append(PageFrame.section("fits", "Fits", fitTable())) }
         return PageFrame.document(
@@ -56,6 +57,44 @@ extension PruningReport {
                 name: "perplexity-by-layers", caption: "Perplexity on held-out tokens by the number of layers cut.",
                 svg: { chart.svg(standalone: $0) }))
     }
+
+    /// What each candidate's cut costs by itself, above its linearity: whether the straightest layers are the cheapest.
+    private func candidateFigures() -> String {
+        let places = candidates.compactMap { candidate -> (place: LineChart.Place, candidate: JSON)? in
+            guard let name = candidate["layers"]?.string, let first = PruningReport.firstLayer(name) else { return nil }
+            let isCut = outcome.layers.cut.contains(first)
+            return (LineChart.Place(position: Double(first), name: "layers \(name)\(isCut ? " ✂" : "")"), candidate)
+        }
+        let last = outcome.layers.layerCount - 1
+        let horizontal = LineChart.Horizontal(
+            title: "layer", domain: 0...Double(max(1, last)))
+        func figure(
+            _ name: String, _ title: String, _ yTitle: String, _ kind: Axis.Kind, _ series: [LineChart.Series]
+        ) -> String {
+            let chart = LineChart(
+                title: title, places: places.map(\.place), series: series, horizontal: horizontal, yTitle: yTitle,
+                yKind: kind)
+            return PageFrame.figure(
+                NamedFigure(name: name, caption: "\(title).", svg: { chart.svg(standalone: $0) }))
+        }
+        func values(_ value: (JSON) -> Double?) -> [Double?] { places.map { value($0.candidate) } }
+        let damages = PruningMode.allCases.compactMap { mode -> LineChart.Series? in
+            let values = values { $0[mode.rawValue]?["perplexity"]?.number }
+            guard values.contains(where: { $0 != nil }) else { return nil }
+            return LineChart.Series(
+                name: PlanReport.title(mode), values: values, color: PruningReport.modeColors[mode] ?? 0)
+        }
+        let scores = [("linearity", "of the fit", 0), ("linearity_heldout", "held out", 1)].map { key, name, color in
+            LineChart.Series(name: name, values: values { $0[key]?.number }, color: color)
+        }
+        return
+            (damages.isEmpty
+            ? ""
+            : figure("perplexity-of-candidates", "Perplexity with one cut", "perplexity", .logarithmic, damages))
+            + figure("linearity-of-candidates", "Linearity", "linearity", .linear, scores)
+    }
+
+    private static func firstLayer(_ layers: String) -> Int? { layers.split(separator: ":").first.flatMap { Int($0) } }
 
     private func curveTable() -> String {
         let counts = Set(outcome.curve.map { $0.layers.cut.count }).sorted()
@@ -133,8 +172,7 @@ extension PruningReport {
         let cut = Set(outcome.layers.cut)
         let rows = candidates.map { candidate -> String in
             let name = candidate["layers"]?.string ?? ""
-            let first = name.split(separator: ":").first.flatMap { Int($0) }
-            let isCut = first.map(cut.contains) ?? false
+            let isCut = PruningReport.firstLayer(name).map(cut.contains) ?? false
             let cells =
                 scores.map { "<td>\(Text.plain(candidate[$0]?.number))</td>" }
                 + modes.flatMap { mode -> [String] in
