@@ -202,6 +202,10 @@ extension Settings {
     ///
     /// - Parameter prefix: Of the keys in question; others belong to someone else.
     func refuseUnread(prefix: String = "", harmless: Set<String> = []) throws(TransformerError) {
+        if prefix.isEmpty {
+            try require("add_cross_attention", equals: false)
+            try require("pruned_heads", equals: [:])
+        }
         for key in keys where key.hasPrefix(prefix) && !read.contains(key) && !harmless.contains(key) {
             guard let value = value(key), !value.isNull else { continue }
             throw problem(key, "is not understood, and may change the mathematics; it is refused rather than ignored")
@@ -223,17 +227,27 @@ extension Settings {
         }
     }
 
-    /// Keys of config.json that say nothing about the mathematics of a forward pass.
+    /// Keys of config.json that say nothing about the mathematics of a forward pass: of training, of generation, of how
+    /// software runs it.
     static let harmlessKeys: Set<String> = [
-        "_name_or_path", "architectures", "attention_dropout", "auto_map", "bad_words_ids", "begin_suppress_tokens",
-        "bos_token_id", "chunk_size_feed_forward", "decoder_start_token_id", "diversity_penalty", "do_sample", "dtype",
-        "early_stopping", "encoder_no_repeat_ngram_size", "eos_token_id", "exponential_decay_length_penalty",
-        "finetuning_task", "forced_bos_token_id", "forced_eos_token_id", "id2label", "initializer_range",
-        "is_decoder", "is_encoder_decoder", "label2id", "length_penalty", "max_length", "min_length",
-        "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_return_sequences", "output_attentions",
-        "output_hidden_states", "output_scores", "pad_token_id", "prefix", "problem_type", "remove_invalid_values",
-        "repetition_penalty", "return_dict", "return_dict_in_generate", "sep_token_id", "suppress_tokens",
-        "task_specific_params", "temperature", "tf_legacy_loss", "tokenizer_class", "top_k", "top_p", "torch_dtype",
-        "torchscript", "transformers_version", "typical_p", "unsloth_version", "use_bfloat16", "use_cache",
+        "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal", "_commit_hash",
+        "_flash_attn_2_enabled", "_model_name_or_path", "_name_or_path", "_num_labels", "activation_dropout",
+        "architectures", "attention_dropout", "attention_probs_dropout_prob", "attn_implementation", "attn_pdrop",
+        "auto_map", "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "cache_implementation",
+        "chunk_size_feed_forward", "classifier_dropout", "cls_token_id", "cross_attention_hidden_size",
+        "custom_pipelines", "decoder_start_token_id", "diversity_penalty", "do_sample", "dropout", "dtype",
+        "early_stopping", "emb_pdrop", "embd_pdrop", "embedding_dropout", "encoder_no_repeat_ngram_size",
+        "eos_token_id", "exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id",
+        "forced_eos_token_id", "gradient_checkpointing", "hidden_dropout", "hidden_dropout_prob", "id2label",
+        "initializer_range", "is_decoder", "is_encoder_decoder", "label2id", "layerdrop", "length_penalty",
+        "mask_token_id", "max_length", "max_sequence_length", "min_length", "model_max_length", "neftune_noise_alpha",
+        "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_labels", "num_return_sequences",
+        "output_attentions", "output_hidden_states", "output_past", "output_scores", "pad_token_id", "prefix",
+        "pretraining_tp", "problem_type", "remove_invalid_values", "repetition_penalty", "resid_pdrop",
+        "residual_dropout", "return_dict", "return_dict_in_generate", "sep_token_id", "suppress_tokens",
+        "task_specific_params", "temperature", "tf_legacy_loss", "tie_encoder_decoder", "tokenizer_class",
+        "tokenizer_file", "tokenizer_name", "top_k", "top_p", "torch_dtype", "torchscript", "transformers.js_config",
+        "transformers_version", "trust_remote_code", "typical_p", "unk_token_id", "unsloth_fixed", "unsloth_version",
+        "use_bfloat16", "use_cache", "use_flash_attention", "use_flash_attn", "use_parallel_embedding",
     ]
 }

@@ -42,6 +42,28 @@ struct RefusedSettingTests {
         try expectRefusal(of: fixture, adding: "\"norm_type\": \"group_norm\"", naming: "norm_type")
     }
 
+    @Test("heads that were cut, and attention to an encoder", arguments: families)
+    func otherAttention(fixture: FamilyFixture) throws {
+        try expectRefusal(of: fixture, adding: "\"pruned_heads\": {\"0\": [1]}", naming: "pruned_heads")
+        try expectRefusal(of: fixture, adding: "\"add_cross_attention\": true", naming: "add_cross_attention")
+    }
+
+    @Test("what software and training have written beside the mathematics is read over", arguments: families)
+    func harmlessKeys(fixture: FamilyFixture) throws {
+        let folder = try TemporaryModel(
+            copying: "families/\(fixture.name)",
+            addingToConfig: """
+                "_name_or_path": "x", "_attn_implementation": "eager", "_attn_implementation_autoset": true, \
+                "_flash_attn_2_enabled": true, "_commit_hash": "0", "_num_labels": 1, "custom_pipelines": {}, \
+                "gradient_checkpointing": false, "max_sequence_length": 2048, "model_max_length": 2048, \
+                "output_past": true, "pretraining_tp": 2, "pruned_heads": {}, "tie_encoder_decoder": false, \
+                "add_cross_attention": false, "transformers.js_config": {}, "unk_token_id": 0, "num_labels": 2, \
+                "use_flash_attention": true, "trust_remote_code": true, "quantization_config": null
+                """)
+        let plan = try DecoderModel(Checkpoint.open(folder.path)).plan
+        #expect(try "\(plan)" == "\(DecoderModel(Checkpoint.open(fixture.path)).plan)")
+    }
+
     @Test("experts, state spaces and encoders", arguments: ["mixtral", "mamba", "bert", "t5", "deepseek_v3"])
     func otherArchitectures(modelType: String) throws {
         let fixture = try FamilyFixture.named("llama/linear")

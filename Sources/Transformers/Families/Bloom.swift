@@ -11,9 +11,8 @@ extension Family {
             try settings.require("apply_residual_connection_post_layernorm", equals: false)
             try settings.refuseUnread(
                 harmless: Settings.harmlessKeys.union([
-                    "pretraining_tp", "slow_but_exact", "hidden_dropout", "offset_alibi", "skip_bias_add",
-                    "skip_bias_add_qkv", "attention_softmax_in_fp32", "bias_dropout_fusion", "masked_softmax_fusion",
-                    "unk_token_id", "seq_length", "multi_query",
+                    "slow_but_exact", "offset_alibi", "skip_bias_add", "skip_bias_add_qkv", "attention_softmax_in_fp32",
+                    "bias_dropout_fusion", "masked_softmax_fusion", "seq_length", "multi_query",
                 ]))
             return Architecture(plan: plan, sources: Bloom.sources(plan, checkpoint))
         },

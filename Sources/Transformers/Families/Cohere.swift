@@ -74,9 +74,8 @@ private enum Cohere {
         try settings.require("position_embedding_type", equals: "rope_gptj")
         try settings.refuseUnread(
             harmless: Settings.harmlessKeys.union([
-                "pretraining_tp", "cache_implementation", "order_of_interleaved_layers", "rotary_pct",
-                "use_embedding_sharing",
-                "_sliding_window_pattern", "max_input_length",
+                "order_of_interleaved_layers", "rotary_pct", "use_embedding_sharing", "_sliding_window_pattern",
+                "max_input_length",
             ]))
         let sources = StandardDecoder.sources(plan, checkpoint) { layer, _ in
             layer.feedForwardNorm = layer.attentionNorm

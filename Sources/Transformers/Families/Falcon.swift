@@ -10,9 +10,7 @@ extension Family {
             let layout = try Falcon.layout(settings)
             let plan = try Falcon.plan(settings, layout)
             try settings.refuseUnread(
-                harmless: Settings.harmlessKeys.union([
-                    "hidden_dropout", "apply_residual_connection_post_layernorm", "n_ctx",
-                ]))
+                harmless: Settings.harmlessKeys.union(["apply_residual_connection_post_layernorm", "n_ctx"]))
             return Architecture(plan: plan, sources: Falcon.sources(plan, layout, checkpoint))
         },
         architectures: ["falcon"],

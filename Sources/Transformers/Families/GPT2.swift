@@ -52,7 +52,7 @@ extension Family {
             try settings.refuseUnread(
                 harmless: Settings.harmlessKeys.union(LearnedPositions.harmlessKeys).union([
                     "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32", "inference_runner",
-                    "validate_runner_input", "pre_allocate_kv_cache", "max_sequence_length", "max_batch_size",
+                    "validate_runner_input", "pre_allocate_kv_cache", "max_batch_size",
                     "pad_key_length",
                 ]))
             return Architecture(
@@ -128,8 +128,7 @@ private enum LearnedPositions {
     }
 
     static let harmlessKeys: Set<String> = [
-        "reorder_and_upcast_attn", "n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_type",
-        "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
-        "gradient_checkpointing",
+        "reorder_and_upcast_attn", "n_ctx", "n_special", "predict_special_tokens", "summary_type", "summary_use_proj",
+        "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
     ]
 }

@@ -9,9 +9,8 @@ extension Family {
             let plan = try GPTJ.plan(settings)
             try settings.refuseUnread(
                 harmless: Settings.harmlessKeys.union([
-                    "scale_attn_weights", "rotary", "resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_type",
-                    "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
-                    "gradient_checkpointing", "n_ctx",
+                    "scale_attn_weights", "rotary", "summary_type", "summary_use_proj", "summary_activation",
+                    "summary_proj_to_labels", "summary_first_dropout", "n_ctx",
                 ]))
             return Architecture(plan: plan, sources: GPTJ.sources(plan, checkpoint))
         })

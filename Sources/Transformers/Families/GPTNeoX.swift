@@ -17,9 +17,7 @@ extension Family {
             if try settings.flag("attention_bias", otherwise: true) { plan.biases.formUnion(.attention) }
             if try settings.flag("use_parallel_residual", otherwise: true) { plan.residual = .parallel }
             try settings.refuseUnread(
-                harmless: Settings.harmlessKeys.union([
-                    "hidden_dropout", "classifier_dropout", "gradient_checkpointing",
-                ]))
+                harmless: Settings.harmlessKeys)
             return Architecture(plan: plan, sources: GPTNeoX.sources(plan, checkpoint))
         },
         architectures: ["gptneox"],

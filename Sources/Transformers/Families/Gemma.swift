@@ -134,7 +134,7 @@ private enum Gemma {
         try settings.require("use_bidirectional_attention", equals: false)
         try settings.requireWholeHeads(plan)
         try settings.refuseUnread(
-            harmless: Settings.harmlessKeys.union(["cache_implementation", "hidden_act", "_sliding_window_pattern"]))
+            harmless: Settings.harmlessKeys.union(["hidden_act", "_sliding_window_pattern"]))
     }
 
     /// Of the layers that see all tokens, and of those with a window, which are never scaled.

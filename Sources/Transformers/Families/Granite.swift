@@ -15,7 +15,7 @@ extension Family {
             let scale = try settings.positiveFloat("attention_multiplier", otherwise: 1)
             for index in plan.layers.indices { plan.layers[index].attention.scale = scale }
             try settings.requireWholeHeads(plan)
-            try settings.refuseUnread(harmless: Settings.harmlessKeys.union(["pretraining_tp"]))
+            try settings.refuseUnread(harmless: Settings.harmlessKeys)
             return Architecture(plan: plan, sources: StandardDecoder.sources(plan, checkpoint))
         },
         architectures: ["granite"],

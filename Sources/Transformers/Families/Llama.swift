@@ -13,7 +13,7 @@ extension Family {
             try settings.require("rope_interleaved", equals: false)
             try settings.requireWholeHeads(plan)
             try settings.refuseUnread(
-                harmless: Settings.harmlessKeys.union(["is_llama_config", "transformers.js_config", "pretraining_tp"]))
+                harmless: Settings.harmlessKeys.union(["is_llama_config"]))
             return Architecture(plan: plan, sources: StandardDecoder.sources(plan, checkpoint))
         },
         architectures: ["llama"],

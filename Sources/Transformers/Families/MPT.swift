@@ -9,8 +9,8 @@ extension Family {
             let plan = try MPT.plan(settings)
             try settings.refuseUnread(
                 harmless: Settings.harmlessKeys.union([
-                    "emb_pdrop", "resid_pdrop", "embedding_fraction", "init_device", "init_config", "verbose",
-                    "logit_scale_", "tokenizer_name", "is_causal", "fc_type", "norm_config",
+                    "embedding_fraction", "init_device", "init_config", "verbose", "logit_scale_", "is_causal",
+                    "fc_type", "norm_config",
                 ]))
             return Architecture(plan: plan, sources: MPT.sources(plan, checkpoint))
         },
@@ -69,7 +69,7 @@ private enum MPT {
         try attention.require("prefix_lm", equals: false)
         try attention.require("attn_uses_sequence_id", equals: false)
         try attention.refuseUnread(
-            harmless: Settings.harmlessKeys.union(["attn_pdrop", "attn_impl", "model_type"]))
+            harmless: Settings.harmlessKeys.union(["attn_impl", "model_type"]))
     }
 
     static func sources(_ plan: DecoderPlan, _ checkpoint: Checkpoint) -> ModelSources {

@@ -14,7 +14,7 @@ extension Family {
                     fraction: 0.5, fractionNames: ["partial_rotary_factor", "rope_percent", "rope_percentage"]))
             var plan = try standard.plan(settings)
             plan.norm.weightOffset = 1
-            try settings.refuseUnread(harmless: Settings.harmlessKeys.union(["hidden_dropout"]))
+            try settings.refuseUnread(harmless: Settings.harmlessKeys)
             return Architecture(plan: plan, sources: StandardDecoder.sources(plan, checkpoint))
         },
         architectures: ["nemotron"],

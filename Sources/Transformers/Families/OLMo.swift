@@ -11,7 +11,7 @@ extension Family {
             var plan = try standard.plan(settings)
             plan.queryKeyValueLimit = try settings.positiveFloatIfPresent("clip_qkv")
             try settings.requireWholeHeads(plan)
-            try settings.refuseUnread(harmless: Settings.harmlessKeys.union(["pretraining_tp"]))
+            try settings.refuseUnread(harmless: Settings.harmlessKeys)
             return Architecture(plan: plan, sources: StandardDecoder.sources(plan, checkpoint))
         },
         architectures: ["olmo"],
@@ -35,7 +35,7 @@ extension Family {
             plan.norm.epsilon = try settings.positiveFloat("rms_norm_eps", otherwise: 1e-5)
             OLMo2.complete(&plan)
             try settings.requireWholeHeads(plan)
-            try settings.refuseUnread(harmless: Settings.harmlessKeys.union(["pretraining_tp"]))
+            try settings.refuseUnread(harmless: Settings.harmlessKeys)
             let sources = StandardDecoder.sources(plan, checkpoint) { layer, prefix in
                 layer.attentionNorm = nil
                 layer.attentionOutputNorm = NormSource("\(prefix).post_attention_layernorm.weight")

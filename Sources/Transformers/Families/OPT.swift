@@ -9,7 +9,7 @@ extension Family {
         readConfig: { settings, checkpoint throws(TransformerError) in
             let plan = try OPT.plan(settings)
             try settings.refuseUnread(
-                harmless: Settings.harmlessKeys.union(["dropout", "layerdrop", "init_std", "activation_dropout"]))
+                harmless: Settings.harmlessKeys.union(["init_std", "output_projection"]))
             return Architecture(plan: plan, sources: OPT.sources(plan, checkpoint))
         })
 }

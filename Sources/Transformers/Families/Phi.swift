@@ -15,7 +15,7 @@ extension Family {
             if try settings.flag("qk_layernorm", otherwise: false) {
                 plan.queryKeyNorm = DecoderPlan.QueryKeyNorm(norm: plan.norm, scope: .head)
             }
-            try settings.refuseUnread(harmless: Settings.harmlessKeys.union(["resid_pdrop", "embd_pdrop"]))
+            try settings.refuseUnread(harmless: Settings.harmlessKeys)
             return Architecture(plan: plan, sources: Phi.sources(plan, checkpoint))
         },
         architectures: ["phi2"],

@@ -14,11 +14,11 @@ extension Family {
             var plan = try standard.plan(settings)
             plan.norm.epsilon = try settings.positiveFloat("rms_norm_eps", otherwise: 1e-5)
             plan.setWindow(try settings.countIfPresent("sliding_window"))
-            try settings.require("attention_bias", equals: false)
+            for name in ["attention_bias", "mlp_bias", "lm_head_bias"] { try settings.require(name, equals: false) }
+            // Phi-4-mini has them, and transformers reads past them.
+            for name in ["full_attn_mod", "interpolate_factor"] { try settings.require(name, equals: 1) }
             try settings.refuseUnread(
-                harmless: Settings.harmlessKeys.union([
-                    "resid_pdrop", "embd_pdrop", "original_max_position_embeddings",
-                ]))
+                harmless: Settings.harmlessKeys.union(["original_max_position_embeddings"]))
             return Architecture(plan: plan, sources: Phi3.sources(plan, checkpoint))
         },
         architectures: ["phi3"],

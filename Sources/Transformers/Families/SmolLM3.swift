@@ -17,7 +17,7 @@ extension Family {
             let areSliding = try settings.slidingLayers(plan) { !areRotated[$0] }
             if try settings.flag("use_sliding_window", otherwise: false) { plan.setWindow(window, on: areSliding) }
             try settings.requireWholeHeads(plan)
-            try settings.refuseUnread(harmless: Settings.harmlessKeys.union(["pretraining_tp"]))
+            try settings.refuseUnread(harmless: Settings.harmlessKeys)
             return Architecture(plan: plan, sources: StandardDecoder.sources(plan, checkpoint))
         },
         architectures: ["smollm3"],

@@ -16,7 +16,7 @@ extension Family {
                 let norm = DecoderPlan.Norm.layer(epsilon: plan.norm.epsilon, hasBias: false)
                 plan.queryKeyNorm = DecoderPlan.QueryKeyNorm(norm: norm, scope: .headWithOwnWeights)
             }
-            try settings.refuseUnread(harmless: Settings.harmlessKeys.union(["hidden_dropout"]))
+            try settings.refuseUnread(harmless: Settings.harmlessKeys)
             return Architecture(plan: plan, sources: StableLM.sources(plan, checkpoint))
         },
         architectures: ["stablelm"],

@@ -17,7 +17,7 @@ extension Family {
             try settings.require("mlp_type", equals: "default")
             try settings.requireWholeHeads(plan)
             try settings.refuseUnread(
-                harmless: Settings.harmlessKeys.union(["residual_dropout", "embedding_dropout"]))
+                harmless: Settings.harmlessKeys)
             let sources = StandardDecoder.sources(plan, checkpoint) { layer, prefix in
                 layer.feedForwardInput = ProjectionSource("\(prefix).mlp.c_fc.weight", plan.feedForward.width)
                 layer.feedForwardOutput = ProjectionSource("\(prefix).mlp.c_proj.weight", plan.width)
