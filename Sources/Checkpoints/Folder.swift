@@ -1,9 +1,9 @@
 import Glibc
 
 /// Folders and paths, as far as opening a checkpoint needs them.
-enum Folder {
+package enum Folder {
     /// Whether `path` is a folder; links are followed.
-    static func exists(_ path: String) -> Bool {
+    package static func exists(_ path: String) -> Bool {
         var status = stat()
         return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
@@ -14,6 +14,12 @@ enum Folder {
         return unsafe lstat(path, &status) == 0
     }
 
+    /// Whether `path` is a file, not a folder, a device or a pipe; links are followed, and one to nothing is as good.
+    static func isReplaceable(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// What the link at `path` points to; nil where there is no link.
     static func linkTarget(_ path: String) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
@@ -22,7 +28,7 @@ enum Folder {
     }
 
     /// The names in the folder.
-    static func names(in path: String) throws(CheckpointError) -> Set<String> {
+    package static func names(in path: String) throws(CheckpointError) -> Set<String> {
         guard let stream = unsafe opendir(path) else {
             throw .unreadable(path: path, reason: unsafe String(cString: strerror(errno)))
         }

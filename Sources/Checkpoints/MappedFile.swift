@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A file mapped read-only into memory: its pages are read when they are touched and can be dropped by the system.
 ///
@@ -32,10 +33,27 @@ public final class MappedFile: Sendable {
         }
         guard status.st_size > 0 else { throw .empty(path: path) }
 
+        Self.remember(FileIdentity(status))
         let byteCount = Int(status.st_size)
         let address = unsafe mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
         guard let address = unsafe address, unsafe address != MAP_FAILED else { throw Self.failure(errno, path) }
         unsafe bytes = UnsafeRawBufferPointer(start: address, count: byteCount)
+    }
+
+    /// Files that this process has read, the first of them: a command has fewer.
+    private static let read = Mutex<Set<FileIdentity>>([])
+    private static let readLimit = 4096
+
+    private static func remember(_ identity: FileIdentity) {
+        read.withLock { if $0.count < readLimit { $0.insert(identity) } }
+    }
+
+    /// Whether what is at `path` now was mapped before, under whatever name.
+    static func wasRead(_ path: String) -> Bool {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return false }
+        let identity = FileIdentity(status)
+        return read.withLock { $0.contains(identity) }
     }
 
     deinit {
@@ -75,5 +93,19 @@ public final class MappedFile: Sendable {
         case ENOTDIR: .missing(path: path)
         default: .unreadable(path: path, reason: unsafe String(cString: strerror(code)))
         }
+    }
+}
+
+/// A file as it is at one time, whatever its names.
+private struct FileIdentity: Hashable {
+    private let device: UInt
+    private let number: UInt
+    private let byteCount: Int
+    private let seconds: Int
+    private let nanoseconds: Int
+
+    init(_ status: stat) {
+        (device, number, byteCount) = (status.st_dev, status.st_ino, status.st_size)
+        (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
     }
 }

@@ -14,6 +14,7 @@ public final class OutputFolder {
     ///
     /// - Throws: where something has this name already, or nothing can be written beside it.
     public init(_ path: String) throws(OutputError) {
+        guard !path.isEmpty else { throw OutputError(description: "the name of the folder to write is empty") }
         let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
         let parent = Folder.parent(of: path)
         guard !Folder.hasEntry(path) else {
@@ -28,33 +29,42 @@ public final class OutputFolder {
         unsafe chmod(template, 0o755)
         stagingPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.path = path
-        UnfinishedFolders.add(stagingPath)
+        UnfinishedOutput.add(stagingPath)
     }
 
     deinit {
         if !isFinished {
-            for name in names { unsafe unlink("\(stagingPath)/\(name)") }
+            for name in names.reversed() where unsafe unlink("\(stagingPath)/\(name)") != 0 {
+                unsafe rmdir("\(stagingPath)/\(name)")
+            }
             unsafe rmdir(stagingPath)
         }
         forget()
     }
 
-    /// Removes what all folders have that are not finished: for a handler of signals, before the program ends.
-    public static func removeUnfinished() { UnfinishedFolders.removeAll() }
-
     private func forget() {
-        for name in names { UnfinishedFolders.remove("\(stagingPath)/\(name)") }
-        UnfinishedFolders.remove(stagingPath)
+        for name in names { UnfinishedOutput.remove("\(stagingPath)/\(name)") }
+        UnfinishedOutput.remove(stagingPath)
     }
 
     private func add(_ name: String) {
         names.append(name)
-        UnfinishedFolders.add("\(stagingPath)/\(name)")
+        UnfinishedOutput.add("\(stagingPath)/\(name)")
+    }
+
+    /// Makes a folder in the folder.
+    ///
+    /// - Parameter name: A plain name.
+    public func makeFolder(_ name: String) throws(OutputError) {
+        guard unsafe mkdir("\(stagingPath)/\(name)", 0o755) == 0 else {
+            throw .failure("\(path)/\(name)", "be made")
+        }
+        add(name)
     }
 
     /// Makes a file of the folder.
     ///
-    /// - Parameter name: A plain name.
+    /// - Parameter name: A plain name, or one behind that of a folder that was made in it.
     public func makeFile(_ name: String) throws(OutputError) -> OutputFile {
         let file = try OutputFile(making: "\(stagingPath)/\(name)", finalPath: "\(path)/\(name)")
         add(name)

@@ -10,18 +10,38 @@ public final class WholeFile {
     private var isFinished = false
 
     /// - Parameter option: The option that named the path, for the message.
-    /// - Throws: where the path is taken and may not be replaced, or nothing can be written beside it.
+    /// - Throws: where the path is taken and may not be replaced, is that of a folder, a device or a pipe or of a file that
+    ///   this process has read, or nothing can be written beside it.
     public init(path: String, replaces: Bool, option: String = "--out") throws(OutputError) {
-        if !replaces, Folder.hasEntry(path) {
+        guard !path.isEmpty else { throw OutputError(description: "\(option): the name of the file to write is empty") }
+        if Folder.hasEntry(path) {
+            guard replaces else {
+                throw OutputError(
+                    description: "\(path.legible) exists already; give another \(option), or --force to replace it")
+            }
+            guard Folder.isReplaceable(path) else {
+                throw OutputError(
+                    description: "\(path.legible) is no file that could be replaced, but a folder, a device or a pipe; "
+                        + "give another \(option)")
+            }
+            guard !MappedFile.wasRead(path) else {
+                throw OutputError(
+                    description: "\(path.legible) is read by this command, and would be lost; give another \(option)")
+            }
+        }
+        let parent = Folder.parent(of: path)
+        guard Folder.exists(parent) else {
             throw OutputError(
-                description: "\(path.legible) exists already; give another \(option), or --force to replace it")
+                description: "the folder \(parent.legible) does not exist; make it, or give another \(option)")
         }
         (self.path, self.replaces) = (path, replaces)
         (file, temporaryPath) = try OutputFile.makeTemporary(beside: path)
+        UnfinishedOutput.add(temporaryPath)
     }
 
     deinit {
         if !isFinished { unsafe unlink(temporaryPath) }
+        UnfinishedOutput.remove(temporaryPath)
     }
 
     /// Appends elements as they are in memory.

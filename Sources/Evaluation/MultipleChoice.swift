@@ -108,7 +108,9 @@ extension MultipleChoice {
     public func tokens(
         _ tokenizer: Tokenizer, maximumPositions: Int, bos: Bool
     ) throws(EvaluationError) -> ScoredTokens {
-        let encoder = ContinuationEncoder(tokenizer: tokenizer, maximumPositions: maximumPositions, bos: bos)
+        let encoder = try tokenizing { () throws(TokenizerError) in
+            try ContinuationEncoder(tokenizer: tokenizer, maximumPositions: maximumPositions, bos: bos)
+        }
         var (inputs, targets) = ([[Int32]](), [[Int32]]())
         for (index, question) in questions.enumerated() {
             let context = try encoder.context(question.context)
@@ -151,11 +153,10 @@ private struct ContinuationEncoder {
         let ids: [Int32]
     }
 
-    init(tokenizer: Tokenizer, maximumPositions: Int, bos: Bool) {
+    init(tokenizer: Tokenizer, maximumPositions: Int, bos: Bool) throws(TokenizerError) {
         self.tokenizer = tokenizer
         self.maximumPositions = maximumPositions
-        let prefix = tokenizer.sequencePrefix
-        beginning = bos ? (prefix.isEmpty ? tokenizer.beginningOfSequence.map { [$0] } ?? [] : prefix) : []
+        beginning = try Corpus.beginning(bos, tokenizer)
     }
 
     func context(_ text: String) throws(EvaluationError) -> Context {

@@ -4,14 +4,19 @@ import Glibc
 /// The files of a model's folder that go with its weights wherever they go: the tokenizer's, those of generation, chat
 /// templates and the licence.
 ///
-/// Weights, their index, config.json and states of training stay behind, and so does code: what is written needs none of
-/// it. The model's card describes another model, and is kept under the name `SOURCE_README.md` for what it says of
-/// licence and origin.
+/// Weights, their index, config.json, settings of other software (`params.json`), states of training and what was said of
+/// the model when it was cut stay behind, and so does code: what is written needs none of it. The model's card describes
+/// another model, and is kept under the name `SOURCE_README.md` for what it says of licence and origin.
 enum AccompanyingFiles {
     private static let suffixes = [".json", ".model", ".txt", ".jinja", ".tiktoken", ".spm", ".vocab"]
     private static let licences = ["license", "licence", "notice", "copying", "use_policy"]
-    private static let excluded: Set<String> = ["config.json", "trainer_state.json", "README.txt"]
+    private static let excluded: Set<String> = [
+        "README.txt", "config.json", "manifest.json", "params.json", "plan.json", "trainer_state.json",
+    ]
     private static let card = "README.md"
+    private static let sourceCard = "SOURCE_README.md"
+    /// Templates by name, as `transformers` saves them beside the usual one.
+    private static let templates = "additional_chat_templates"
 
     /// Copies them; links are followed to files, never to folders.
     static func copy(from source: HuggingFaceFolder, to folder: OutputFolder) throws(OutputError) {
@@ -19,15 +24,24 @@ enum AccompanyingFiles {
             guard let newName = newName(name), !folder.contains(newName) else { continue }
             try copy("\(source.path)/\(name)", to: folder, newName)
         }
+        let path = "\(source.path)/\(templates)"
+        guard Folder.exists(path) else { return }
+        let names: Set<String>
+        do { names = try Folder.names(in: path) } catch { throw OutputError(description: "\(error)") }
+        try folder.makeFolder(templates)
+        for name in names.sorted() where !name.hasPrefix(".") && name.hasSuffix(".jinja") {
+            try copy("\(path)/\(name)", to: folder, "\(templates)/\(name)")
+        }
     }
 
     /// The name that a file has beside the edited model; nil for one that stays behind.
     static func newName(_ name: String) -> String? {
-        if name == card { return "SOURCE_README.md" }
+        if name == card || name == sourceCard { return sourceCard }
         let lowercase = name.lowercased()
         guard !name.hasPrefix("."), !excluded.contains(name), !name.hasSuffix(".index.json") else { return nil }
         let isLicence = licences.contains { lowercase.hasPrefix($0) } && !lowercase.hasSuffix(".py")
-        return isLicence || suffixes.contains { name.hasSuffix($0) } ? name : nil
+        let isTokenizer = name.hasPrefix("tokenizer.model")
+        return isLicence || isTokenizer || suffixes.contains { name.hasSuffix($0) } ? name : nil
     }
 
     private static func copy(_ path: String, to folder: OutputFolder, _ name: String) throws(OutputError) {

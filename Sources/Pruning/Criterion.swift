@@ -26,6 +26,10 @@ extension Criterion {
     ///
     /// - Parameter mode: What is done to cut layers: whose damage counts.
     func costs(of candidates: [Candidate], mode: PruningMode) -> [Double?] {
+        figures(of: candidates, mode: mode).map { figure in figure.flatMap { $0.isFinite ? $0 : nil } }
+    }
+
+    private func figures(of candidates: [Candidate], mode: PruningMode) -> [Double?] {
         switch self {
         case .linearity: candidates.map { $0.scores.linearity.value.map { -$0 } }
         case .heldOutLinearity: candidates.map { $0.scores.heldOutLinearity.value.map { -$0 } }

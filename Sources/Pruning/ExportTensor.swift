@@ -88,7 +88,7 @@ extension ExportTensor {
     static func write(
         _ values: ArraySlice<Float>, as elementType: ElementType, to file: OutputFile, _ name: String
     ) throws(ExportError) {
-        let limit = largest(elementType)
+        let limit = elementType.largestFinite
         if let value = values.first(where: { !($0.magnitude <= limit) }) {
             throw .weight(tensor: name, value: value, elementType: elementType.rawValue)
         }
@@ -99,15 +99,6 @@ extension ExportTensor {
             case .float64: try file.write(values.map { Double($0) })
             default: try file.write(Array(values))
             }
-        }
-    }
-
-    /// The largest number that is not rounded to infinity.
-    private static func largest(_ elementType: ElementType) -> Float {
-        switch elementType {
-        case .float16: Float(65520).nextDown
-        case .bfloat16: Float(bitPattern: 0x7F7F_7FFF)
-        default: .greatestFiniteMagnitude
         }
     }
 }

@@ -20,6 +20,9 @@ struct GGUFConversion {
     /// Whether rows of queries and keys stand in the order of interleaved pairs.
     private let isPermuted: Bool
 
+    /// Of llama.cpp.
+    static let architectures: Set = ["llama", "qwen2"]
+
     /// - Parameter elementType: F32, F16 or BF16. nil: that of the matrices, where all have the same; F32 where some are
     ///   wider than F16; and F16 for blocks, whose numbers are products of float16 scales and small integers: bfloat16
     ///   would take three more of their bits.
@@ -29,7 +32,7 @@ struct GGUFConversion {
         let name = try wrappingCheckpoint { () throws(CheckpointError) in
             try file.metadata.string("general.architecture")
         }
-        guard ["llama", "qwen2"].contains(name) else {
+        guard GGUFConversion.architectures.contains(name) else {
             throw .inexpressible(
                 path: path,
                 problem: "a \(name) model in GGUF is not written as a Hugging Face folder; llama and qwen2 are. Export "

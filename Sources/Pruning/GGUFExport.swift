@@ -38,6 +38,7 @@ public struct GGUFExport {
         try HuggingFaceExport.check(edit, of: model)
         let layout = Layout(model: model, file: file, edit: edit, projectionType: projectionType)
         try layout.requireNoMaps()
+        if let projectionType { try layout.check(projectionType) }
         let addsBiases = try layout.addsBiases(Self.architecturesWithOptionalBiases)
         writer = try layout.writer(addsBiases: addsBiases)
         var plan = model.plan
@@ -49,7 +50,7 @@ public struct GGUFExport {
 
     /// Looks whether the format can say what the edited model is, before its tensors are there; nothing is left.
     ///
-    /// - Throws: `unsupported`, which names the rule that the format cannot say; `output`.
+    /// - Throws: `inexpressible`, which names the rule that the format cannot say; `output`.
     public func rehearse(beside path: String) throws(ExportError) {
         try check(
             try wrappingOutput { () throws(OutputError) in try writer.rehearse(beside: path, replaces: false) }, path)
@@ -69,6 +70,12 @@ public struct GGUFExport {
         try wrappingOutput { () throws(OutputError) in try writer.write(to: path, replaces: replaces) }
     }
 
+    /// What can be done where GGUF cannot say what a model is.
+    fileprivate static func otherFormat(_ family: String) -> String {
+        GGUFConversion.architectures.contains(family)
+            ? "use --format huggingface" : "start from the Hugging Face folder that the file was converted from"
+    }
+
     private func check(_ rehearsal: WholeFile, _ path: String) throws(ExportError) {
         let checkpoint = try wrappingCheckpoint { () throws(CheckpointError) in
             try Checkpoint.open(rehearsal.temporaryPath)
@@ -80,7 +87,7 @@ public struct GGUFExport {
             path: path,
             problem:
                 "\(difference): in GGUF files of \(plan.family) models it follows from the numbers of layers alone; "
-                + "choose other layers, or export a Hugging Face folder")
+                + "choose other layers, or \(GGUFExport.otherFormat(plan.family))")
     }
 }
 
@@ -103,7 +110,8 @@ private struct Layout {
         throw .inexpressible(
             path: path,
             problem: "linear maps stand in the place of layers or sublayers (\(places.joined(separator: ", "))), and "
-                + "llama.cpp has no such layer; export a Hugging Face folder, or remove or merge the layers")
+                + "llama.cpp has no such layer; remove or merge the layers, or \(GGUFExport.otherFormat(model.plan.family))"
+        )
     }
 
     /// Whether last projections get biases where the model has none.
@@ -113,8 +121,9 @@ private struct Layout {
         guard architectures.contains(name) else {
             throw .inexpressible(
                 path: path,
-                problem: "llama.cpp's \(name) has no bias behind the MLP, and merged layers need one; merge without "
-                    + "biases, remove the layers, or export a Hugging Face folder")
+                problem:
+                    "llama.cpp's \(name) has no bias behind the MLP, and merged layers are to get one; merge without "
+                    + "--add-bias, remove the layers, or \(GGUFExport.otherFormat(model.plan.family))")
         }
         return true
     }
@@ -188,6 +197,12 @@ private struct Layout {
     ) throws(ExportError) -> GGUFWriter.Tensor {
         let columnCount = model.plan.feedForward.width
         let elementType = projectionType ?? defaultType(name, columnCount)
+        return try values("\(prefix).\(Self.projection)", weight, [model.plan.width, columnCount], elementType)
+    }
+
+    /// Holds a type to be one that projections can be written as.
+    func check(_ elementType: ElementType) throws(ExportError) {
+        let columnCount = model.plan.feedForward.width
         guard ElementType.writable.contains(elementType) else {
             throw .edit(
                 path: path,
@@ -198,11 +213,10 @@ private struct Layout {
             throw .edit(
                 path: path,
                 problem:
-                    "\(prefix).\(Self.projection) has rows of \(columnCount) numbers, which are no whole blocks of "
+                    "\(Self.projection) has rows of \(columnCount) numbers, which are no whole blocks of "
                     + "\(elementType.blockElementCount) as \(elementType.rawValue) has them; write it as F16, BF16 or F32"
             )
         }
-        return try values("\(prefix).\(Self.projection)", weight, [model.plan.width, columnCount], elementType)
     }
 
     private func defaultType(_ name: String, _ columnCount: Int) -> ElementType {

@@ -47,13 +47,16 @@ public struct HuggingFaceExport {
 
     /// Looks whether a model with some layers, some of them replaced, can be exported, before its maps are there.
     ///
-    /// - Parameter layers: The layers of the edited model: which of the model's each was, and where it has maps.
+    /// - Parameters:
+    ///   - layers: The layers of the edited model: which of the model's each was, and where it has maps.
+    ///   - elementType: What the weights of a GGUF file are to be rounded to.
     /// - Throws: `ExportError`: what the family's files cannot say.
     public static func check(
-        _ model: DecoderModel, layers: [(source: Int, sites: Set<Site>)], addsFeedForwardBiases: Bool = false
+        _ model: DecoderModel, layers: [(source: Int, sites: Set<Site>)], addsFeedForwardBiases: Bool = false,
+        elementType: ElementType? = nil
     ) throws(ExportError) {
         try check(layers.map(\.source), of: model)
-        _ = try settings(model, origin(model, nil), layers, addsFeedForwardBiases: addsFeedForwardBiases)
+        _ = try settings(model, origin(model, elementType), layers, addsFeedForwardBiases: addsFeedForwardBiases)
     }
 
     /// Writes the folder; it appears under its name when it is whole, and was read again as the edited model.
@@ -129,7 +132,9 @@ extension HuggingFaceExport {
         }
         let newPrefix = String(prefix.dropLast("\(layer.source)".count)) + "\(index)"
         let projection = model.feedForwardOutputName(ofLayer: layer.source)
-        let changed = layer.feedForwardOutput == nil ? [] : [projection, TensorName.bias(of: projection)]
+        let maps = layer.maps.keys.map { TensorName.linearMap($0, layerPrefix: prefix) }
+        let changed = ((layer.feedForwardOutput == nil ? [] : [projection]) + maps)
+            .flatMap { [$0, TensorName.bias(of: $0)] }
         // New tensors are of the type of the layer's matrices.
         let newType = model.checkpoint.elementType(of: projection) ?? .float32
         var tensors: [ExportTensor] = []

@@ -85,8 +85,11 @@ extension ModelJudge {
     ///
     /// - Throws: `PruningError`.
     public func speeds(_ one: DecoderModel, _ other: DecoderModel) throws(PruningError) -> (Double, Double) {
-        var lengths: [Int] = []
-        for length in tokens.layout.lengths where lengths.isEmpty || lengths.reduce(0, +) + length <= 2048 {
+        // Whole sequences from the first on, or its beginning.
+        let limit = 2048
+        var lengths = [min(tokens.layout.lengths[0], limit)]
+        for length in tokens.layout.lengths.dropFirst() {
+            guard lengths.reduce(length, +) <= limit else { break }
             lengths.append(length)
         }
         let layout = SequenceLayout(lengths: lengths)
@@ -101,8 +104,15 @@ extension ModelJudge {
     }
 
     private func time(_ model: DecoderModel, _ ids: [Int32], _ layout: SequenceLayout) throws(PruningError) -> Double {
-        try transforming { () throws(TransformerError) in
-            let forward = try Forward(model: model, device: device, layout: layout, computeType: computeType)
+        let memory = try measuring { () throws(LinearityError) in
+            try MemoryPlan(
+                plan: model.plan, layout: layout, streamCount: 2, otherByteCount: 0, device: device,
+                computeType: computeType, budgetByteCount: memoryByteCount)
+        }
+        return try transforming { () throws(TransformerError) in
+            let forward = try Forward(
+                model: model, device: device, layout: layout, slabTokenCount: memory.slabTokenCount,
+                placement: memory.placement, computeType: computeType)
             var stream = try forward.embed(ids)
             try synchronize()
             var stopwatch = Stopwatch()

@@ -67,7 +67,8 @@ public struct Planner: Sendable {
             let result = try survey.run { done, count in
                 progress(round, roundCount, Double(done) / Double(max(1, count)))
             }
-            let chosen = try choose(settings.isGreedy ? 1 : choiceCount, of: result.candidates)
+            let chosen = try choose(
+                settings.isGreedy ? 1 : choiceCount, of: result.candidates, leaving: choiceCount - choices.count)
             choices += chosen.map { PruningPlan.Choice(layers: cut.source($0.layers), cost: $0.cost) }
             first = first ?? result
             if round + 1 < roundCount { cut = try self.cut(choices, corpus) }
@@ -81,12 +82,12 @@ public struct Planner: Sendable {
         let (asked, size) = (settings.dropCount, settings.blockSize)
         guard asked.isMultiple(of: size) else { throw .wholeBlocks(asked: asked, blockSize: size) }
         if asked >= layerCount { throw .nothingKept(layerCount: layerCount) }
-        let free = layerCount - settings.protectedFirstCount - settings.protectedLastCount
-        guard asked <= free / size * size else {
-            throw .tooFewCandidates(asked: asked, available: max(0, free / size * size), blockSize: size)
-        }
         if settings.mode == .merge, model.plan.normPlacement != .before {
             throw .normBehind(family: model.plan.family)
+        }
+        let available = Planner.disjointCount(candidates(Cut(model: model, sources: Array(0..<layerCount)))) * size
+        guard asked <= available else {
+            throw .tooFewCandidates(asked: asked, available: available, blockSize: size)
         }
     }
 
@@ -112,24 +113,32 @@ public struct Planner: Sendable {
 
     /// Runs of layers of a cut model that were neighbours in the whole one, and are not protected.
     private func candidates(_ cut: Cut) -> [Range<Int>] {
-        let free =
-            settings
-            .protectedFirstCount..<max(
-                settings.protectedFirstCount, model.plan.layerCount - settings.protectedLastCount)
+        let layerCount = model.plan.layerCount
+        let first = min(settings.protectedFirstCount, layerCount)
+        let free = first..<max(first, layerCount - min(settings.protectedLastCount, layerCount))
         let size = settings.blockSize
         return cut.sources.indices.dropLast(max(0, size - 1)).compactMap { begin -> Range<Int>? in
             guard let first = cut.sources[begin], free.contains(first), free.contains(first + size - 1) else {
                 return nil
             }
-            // A merge needs a layer before it.
-            if settings.mode == .merge, begin == 0 { return nil }
+            if settings.mode == .merge, !cut.model.plan.canMerge(behind: begin - 1) { return nil }
             let isWhole = (0..<size).allSatisfy { cut.sources[begin + $0] == first + $0 }
             return isWhole ? begin..<begin + size : nil
         }
     }
 
+    /// How many of these runs of one size, in order, can be cut together.
+    private static func disjointCount(_ runs: some Sequence<Range<Int>>) -> Int {
+        var (count, end) = (0, 0)
+        for run in runs where run.lowerBound >= end { (count, end) = (count + 1, run.upperBound) }
+        return count
+    }
+
+    /// The cheapest candidates, but for those that would leave too few for the rest.
+    ///
+    /// - Parameter total: How many are still to be chosen, this time and later.
     private func choose(
-        _ count: Int, of candidates: [Candidate]
+        _ count: Int, of candidates: [Candidate], leaving total: Int
     ) throws(PruningError) -> [(layers: Range<Int>, cost: Double)] {
         let costs = settings.criterion.costs(of: candidates, mode: settings.mode)
         let ranked = zip(candidates, costs).compactMap { candidate, cost in cost.map { (candidate.layers, $0) } }
@@ -139,6 +148,9 @@ public struct Planner: Sendable {
         }
         var chosen: [(layers: Range<Int>, cost: Double)] = []
         for (layers, cost) in ranked where !chosen.contains(where: { $0.layers.overlaps(layers) }) {
+            let taken = chosen.map(\.layers) + [layers]
+            let rest = candidates.map(\.layers).filter { run in !taken.contains { $0.overlaps(run) } }
+            guard taken.count + Planner.disjointCount(rest) >= total else { continue }
             chosen.append((layers, cost))
             if chosen.count == count { return chosen }
         }

@@ -1,7 +1,7 @@
 public import Compute
 import LinearAlgebra
 import Linearity
-import Tensors
+public import Tensors
 public import Transformers
 
 /// Cuts layers out of a model: fits what takes their place, and says what becomes of the layers.
@@ -29,7 +29,7 @@ public struct Pruner: Sendable {
     public struct RunFit: Sendable {
         public let layers: Range<Int>
         public let fit: FittedMap
-        /// In `merge` what a separate map would do on the same tokens, for comparison.
+        /// In `merge` what a separate map would do on the same tokens, for comparison; nil where there are too few for it.
         public var separate: FittedMap?
     }
 
@@ -50,10 +50,25 @@ public struct Pruner: Sendable {
     }
 
     /// Checks that the layers can be cut in this way.
-    public func check(_ layers: CutLayers) throws(PruningError) {
-        guard mode == .merge else { return }
-        guard model.plan.normPlacement == .before else { throw .normBehind(family: model.plan.family) }
-        if let run = layers.run(at: 0) { throw .nothingBefore(run) }
+    ///
+    /// - Parameter tokenCount: Of the fits; nil where that is not known yet.
+    /// - Throws: `PruningError`.
+    public func check(_ layers: CutLayers, tokenCount: Int? = nil) throws(PruningError) {
+        if mode == .merge {
+            guard model.plan.normPlacement == .before else { throw .normBehind(family: model.plan.family) }
+            for run in layers.runs where !model.plan.canMerge(behind: run.lowerBound - 1) { throw .nothingBefore(run) }
+        }
+        if site != .layer, let layer = layers.cut.first(where: { !model.plan.layers[$0].linearSites.isEmpty }) {
+            throw .linearLayer(layer)
+        }
+        guard mode != .remove, let tokenCount else { return }
+        let kind = mode == .merge ? fit.mergedKind : fit.kind
+        do { try kind.check(count: tokenCount, width: model.plan.width) } catch { throw .map(error, place: "") }
+    }
+
+    /// How many of the tokens are fitted.
+    func fittedTokenCount(_ tokens: TokenBatch) -> Int {
+        tokens.layout.lengths.reduce(0) { $0 + max(0, $1 - fit.skippedTokenCount) }
     }
 
     /// Cuts the layers.
@@ -66,9 +81,9 @@ public struct Pruner: Sendable {
     public func run(
         _ layers: CutLayers, tokens: TokenBatch, progress: (_ done: Int, _ count: Int) -> Void = { _, _ in }
     ) throws(PruningError) -> Result {
-        try check(layers)
+        try check(layers, tokenCount: fittedTokenCount(tokens))
         if mode == .remove { return Result(edit: ModelEdit(keeping: layers.kept), fits: []) }
-        let memory = try memory(tokens.layout)
+        let memory = try memory(tokens.layout, layers)
         let forward = try transforming { () throws(TransformerError) in
             try Forward(
                 model: model, device: device, layout: tokens.layout, slabTokenCount: memory.slabTokenCount,
@@ -79,15 +94,21 @@ public struct Pruner: Sendable {
         return try run.result(progress)
     }
 
-    private func memory(_ layout: SequenceLayout) throws(PruningError) -> MemoryPlan {
+    private func memory(_ layout: SequenceLayout, _ layers: CutLayers) throws(PruningError) -> MemoryPlan {
         let streamCount = mode == .merge ? 6 : 4
+        let (width, inner) = (model.plan.width, model.plan.feedForward.width)
+        let foldCount = FoldLayout(layout: layout, foldCount: fit.foldCount).foldCount
+        // Kept to the end: maps as they were fitted, in merges two of each run, and what is put into the model. While a
+        // projection changes, it is there in float64 before and after.
+        let mapByteCount = mode == .merge ? 20 * width * width + 4 * width * inner : 12 * width * width
+        let workByteCount = mode == .merge ? 8 * (width * width + 3 * width * inner) : 0
+        let runCount = site == .layer ? layers.runs.count : layers.cut.count
         return try measuring { () throws(LinearityError) in
             try MemoryPlan(
                 plan: model.plan, layout: layout, streamCount: streamCount,
-                otherByteCount: MapFitter.byteCount(
-                    width: model.plan.width, foldCount: fit.foldCount, laneCount: device.laneCount)
-                    + 8 * layout.tokenCount, device: device, computeType: computeType,
-                budgetByteCount: memoryByteCount)
+                otherByteCount: MapFitter.byteCount(width: width, foldCount: foldCount, laneCount: device.laneCount)
+                    + 8 * layout.tokenCount + runCount * mapByteCount + workByteCount, device: device,
+                computeType: computeType, budgetByteCount: memoryByteCount)
         }
     }
 }
@@ -121,8 +142,7 @@ private struct PruningRun {
             hasIntercept: pruner.fit.addsBiases || plan.biases.contains(.feedForwardOutput))
         original = try transforming { () throws(TransformerError) in try forward.embed(tokens.ids) }
         cut = original
-        edit.addsFeedForwardBiases =
-            pruner.mode == .merge && pruner.fit.addsBiases && !plan.biases.contains(.feedForwardOutput)
+        edit.addsFeedForwardBiases = pruner.addsFeedForwardBiases
     }
 
     mutating func result(_ progress: (Int, Int) -> Void) throws(PruningError) -> Pruner.Result {
@@ -200,8 +220,16 @@ private struct PruningRun {
         var edited = ModelEdit.Layer(source: layer)
         edited.feedForwardOutput = try mergedProjection(of: layer, fit.map)
         edit.layers.append(edited)
-        fits.append(
-            Pruner.RunFit(layers: run, fit: fit, separate: try fitter.fit(x: kept, y: goal, of: run)))
+        fits.append(Pruner.RunFit(layers: run, fit: fit, separate: try separateFit(x: kept, y: goal, of: run)))
+    }
+
+    /// The map that `replace` would put in the place of merged layers; nil of too few tokens for one.
+    private func separateFit(x: Stream, y: Stream, of run: Range<Int>) throws(PruningError) -> FittedMap? {
+        do throws(PruningError) {
+            return try fitter.fit(x: x, y: y, of: run)
+        } catch .map {
+            return nil
+        }
     }
 
     /// W ← TᵀW with T = I + matrix, and b ← b·T + bias.
@@ -234,6 +262,13 @@ private struct PruningRun {
 }
 
 // MARK: - Sublayers
+
+extension DecoderPlan {
+    /// Whether a layer has an MLP's projection that can take up what the layers behind it did.
+    func canMerge(behind layer: Int) -> Bool {
+        layers.indices.contains(layer) && layers[layer].linearSites.isDisjoint(with: [.layer, .feedForward])
+    }
+}
 
 extension PruningRun {
     /// A map in the place of one sublayer of each layer, fitted on the stream before its norm.
@@ -287,14 +322,31 @@ extension Pruner {
     /// Looks whether the model without these layers can be written as a Hugging Face folder.
     ///
     /// - Throws: `ExportError`.
-    public func checkExport(_ layers: CutLayers) throws(ExportError) {
+    public func checkExport(_ layers: CutLayers, elementType: ElementType? = nil) throws(ExportError) {
         var kept = layers.kept.map { (source: $0, sites: Set<Site>()) }
         if mode == .replace {
             let replaced = site == .layer ? layers.runs.map(\.lowerBound) : layers.cut
             kept += replaced.map { (source: $0, sites: [site]) }
         }
         try HuggingFaceExport.check(
-            model, layers: kept.sorted { $0.source < $1.source },
-            addsFeedForwardBiases: mode == .merge && fit.addsBiases && !model.plan.biases.contains(.feedForwardOutput))
+            model, layers: kept.sorted { $0.source < $1.source }, addsFeedForwardBiases: addsFeedForwardBiases,
+            elementType: elementType)
+    }
+
+    /// Looks whether the model without these layers can be written as a GGUF file; nothing is left.
+    ///
+    /// - Parameter path: A file beside which something can be written.
+    /// - Throws: `ExportError`.
+    public func checkGGUFExport(
+        _ layers: CutLayers, projectionType: ElementType?, beside path: String
+    ) throws(ExportError) {
+        var edit = ModelEdit(keeping: layers.kept)
+        edit.addsFeedForwardBiases = addsFeedForwardBiases
+        try GGUFExport(model, edit: edit, projectionType: projectionType).rehearse(beside: path)
+    }
+
+    /// Whether projections get biases where the model has none.
+    var addsFeedForwardBiases: Bool {
+        mode == .merge && fit.addsBiases && !model.plan.biases.contains(.feedForwardOutput)
     }
 }

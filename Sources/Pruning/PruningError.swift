@@ -33,7 +33,11 @@ public enum PruningError: Error, Sendable, CustomStringConvertible {
     case nothingBefore(Range<Int>)
     /// What a projection gives is normalized before it is added: no change of it equals a change of the stream.
     case normBehind(family: String)
+    /// A sublayer is to be replaced in a layer where a map stands already.
+    case linearLayer(Int)
     case tooFewSequences(count: Int)
+    /// No held-out sequence has a token behind its first.
+    case nothingHeldOut
 
     public var description: String {
         switch self {
@@ -68,11 +72,15 @@ public enum PruningError: Error, Sendable, CustomStringConvertible {
         case .noFigure(let criterion, let reason):
             "no layer can be chosen by \(criterion.rawValue): \(reason)"
         case .nothingBefore(let layers):
-            "layers \(layers.lowerBound):\(layers.upperBound) cannot be merged: no layer before them is kept whose projection "
-                + "could make up for them; keep layer 0, or use --mode replace"
+            "layers \(layers.lowerBound):\(layers.upperBound) cannot be merged: no layer before them is kept whose MLP could make "
+                + "up for them; keep one that has an MLP, or use --mode replace"
         case .normBehind(let family):
             "the layers of \(family) cannot be merged: a norm stands behind the projection that would change; use --mode "
                 + "replace or remove"
+        case .linearLayer(let layer):
+            "layer \(layer) has a linear map already; replace the whole layer, or leave it"
+        case .nothingHeldOut:
+            "no held-out sequence has two tokens, and of a sequence every token but the first is scored; give longer sequences"
         case .tooFewSequences(let count):
             "\(count) sequence cannot be shared between the fit and the tokens that judge it; give at least 2 sequences, or "
                 + "a shorter --sequence-length"

@@ -38,6 +38,8 @@ public struct PruningJob {
         /// With `merge`, of the model with separate maps instead, in memory; nil otherwise.
         public let separate: Evaluation?
         public let curve: [CurvePoint]
+        /// Modes in which no map for the curve could be fitted, and why.
+        public let curveGaps: [PruningMode: String]
     }
 
     /// A model with some of the layers cut.
@@ -69,6 +71,8 @@ public struct PruningJob {
         _ layers: CutLayers, curve: [CutLayers], progress: Progress,
         write: ((ModelEdit) throws -> DecoderModel)?
     ) throws -> Outcome {
+        // Before anything is computed: is there enough to fit on?
+        try pruner.check(layers, tokenCount: pruner.fittedTokenCount(corpus.fit))
         progress("the whole model on held-out tokens", nil)
         let judge = try ModelJudge(
             model, device: device, tokens: corpus.heldOut, computeType: pruner.computeType,
@@ -84,7 +88,7 @@ public struct PruningJob {
         progress("the pruned model on held-out tokens", nil)
         let judgement = try judge.judge(pruned)
         let separate = try separateMaps(pruning, judge)
-        let points = try self.curve(curve, known: (layers, judgement.evaluation), judge, progress)
+        let (points, gaps) = try self.curve(curve, known: (layers, judgement.evaluation), judge, progress)
         progress("measuring the speed", nil)
         let speeds = try judge.speeds(model, pruned)
         return Outcome(
@@ -92,7 +96,7 @@ public struct PruningJob {
             before: figures(model, model.checkpoint.byteCount, judge.base, speeds.0),
             after: figures(
                 pruned, write == nil ? 0 : pruned.checkpoint.byteCount, judgement.evaluation, speeds.1),
-            judgement: judgement, separate: separate, curve: points)
+            judgement: judgement, separate: separate, curve: points, curveGaps: gaps)
     }
 
     private func figures(
@@ -105,7 +109,7 @@ public struct PruningJob {
 
     /// What separate maps in the place of merged layers would do.
     private func separateMaps(_ pruning: Pruner.Result, _ judge: ModelJudge) throws -> Evaluation? {
-        guard pruner.mode == .merge else { return nil }
+        guard pruner.mode == .merge, pruning.fits.allSatisfy({ $0.separate != nil }) else { return nil }
         let replacing = pruner.with(mode: .replace)
         let layers = try CutLayers(pruning.fits.map(\.layers), layerCount: model.plan.layerCount)
         let result = try replacing.run(layers, tokens: corpus.fit)
@@ -117,9 +121,9 @@ public struct PruningJob {
     private func curve(
         _ sets: [CutLayers], known: (layers: CutLayers, evaluation: Evaluation), _ judge: ModelJudge,
         _ progress: Progress
-    ) throws -> [CurvePoint] {
+    ) throws -> (points: [CurvePoint], gaps: [PruningMode: String]) {
         let modes = PruningMode.allCases
-        var points: [CurvePoint] = []
+        var (points, gaps): ([CurvePoint], [PruningMode: String]) = ([], [:])
         for (index, layers) in sets.enumerated() {
             for (place, mode) in modes.enumerated() {
                 progress(
@@ -130,17 +134,18 @@ public struct PruningJob {
                 }
                 let pruner = pruner.with(mode: mode)
                 do {
-                    try pruner.check(layers)
+                    let result = try pruner.run(layers, tokens: corpus.fit)
+                    let evaluation = try judge.judge(model.applying(result.edit)).evaluation
+                    points.append(CurvePoint(mode: mode, layers: layers, evaluation: evaluation))
                 } catch PruningError.normBehind, PruningError.nothingBefore {
                     // There is no such model: the curve of this mode has no point here.
-                    continue
+                } catch PruningError.map(let error, let place) {
+                    // The model that was asked for is not to be lost for want of one to compare it with.
+                    gaps[mode] = "\(PruningError.map(error, place: place))"
                 }
-                let result = try pruner.run(layers, tokens: corpus.fit)
-                let evaluation = try judge.judge(model.applying(result.edit)).evaluation
-                points.append(CurvePoint(mode: mode, layers: layers, evaluation: evaluation))
             }
         }
-        return points
+        return (points, gaps)
     }
 }
 

@@ -173,7 +173,8 @@ struct Survey {
                 }
                 branches.append(Branch(candidate: index, mode: mode, stream: stream))
             case .merge:
-                guard let contribution = walk.contribution(of: layers.lowerBound - 1),
+                guard model.plan.canMerge(behind: layers.lowerBound - 1),
+                    let contribution = walk.contribution(of: layers.lowerBound - 1),
                     let map = try fits.mergedMap(of: layers)?.map
                 else {
                     candidate.damageReasons[mode] = "no layer before it makes up for it"
@@ -267,11 +268,11 @@ struct SurveyMemory {
         let kept = blockSize + 2 + (survey.modes.contains(.merge) ? blockSize + 3 : 0)
         let branch = heldOut.tokenCount * plan.width * 4
         let heldOutStreams = survey.modes.isEmpty ? 0 : (kept + 2 + survey.modes.count) * branch
+        let foldCount = FoldLayout(layout: fit, foldCount: survey.fit.foldCount).foldCount
         let measurement = LayerMeasurement.byteCount(
-            width: plan.width, foldCount: survey.fit.foldCount, laneCount: survey.device.laneCount,
-            measuresTokenErrors: false)
+            width: plan.width, foldCount: foldCount, laneCount: survey.device.laneCount, measuresTokenErrors: false)
         let fitting = MapFitter.byteCount(
-            width: plan.width, foldCount: survey.fit.foldCount, laneCount: survey.device.laneCount)
+            width: plan.width, foldCount: foldCount, laneCount: survey.device.laneCount)
         let scoring =
             survey.modes.isEmpty
             ? 0 : Evaluator.byteCount(plan, survey.device, isComparison: true, method: .crossEntropy)

@@ -19,7 +19,7 @@ public struct CalibrationCorpus: Sendable {
 
     /// Keeps the last sequences back: as many as have `heldOutTokenCount` tokens, but at most half of all.
     ///
-    /// - Throws: `PruningError.tooFewSequences` for a single sequence.
+    /// - Throws: `PruningError.tooFewSequences` for a single sequence; `.nothingHeldOut`.
     public init(_ sequences: [[Int32]], heldOutTokenCount: Int) throws(PruningError) {
         guard sequences.count > 1 else { throw .tooFewSequences(count: sequences.count) }
         var (first, count) = (sequences.count, 0)
@@ -27,6 +27,7 @@ public struct CalibrationCorpus: Sendable {
             first -= 1
             count += sequences[first].count
         }
+        guard sequences[first...].contains(where: { $0.count > 1 }) else { throw .nothingHeldOut }
         self.init(fit: TokenBatch(sequences[..<first]), heldOut: TokenBatch(sequences[first...]))
     }
 

@@ -116,7 +116,6 @@ extension PlanReport {
         public let modelFingerprint: String
         /// Runs in the order in which they were chosen.
         public let choices: [Range<Int>]
-        public let mode: PruningMode
     }
 
     /// Reads a plan.json.
@@ -136,14 +135,8 @@ extension PlanReport {
         guard Set(choices.flatMap { Array($0) }) == drop else {
             throw try file.required("drop").wrong("the layers of 'choices'", found: "others")
         }
-        let mode = try file.required("settings").required("mode")
-        guard let known = PruningMode(rawValue: try mode.string()) else {
-            throw mode.wrong(
-                PruningMode.allCases.map(\.rawValue).joined(separator: ", "), found: try mode.string().quoted)
-        }
         return Stored(
-            modelFingerprint: try file.required("model").required("fingerprint").string(), choices: choices, mode: known
-        )
+            modelFingerprint: try file.required("model").required("fingerprint").string(), choices: choices)
     }
 
     private static func layers(_ reader: JSONReader) throws(ProfileError) -> Range<Int> {

@@ -8,7 +8,8 @@ extension PruningReport {
     public func page() -> String {
         var sections = [PageFrame.section("figures", "Before and after", figuresTable())]
         if !outcome.curve.isEmpty {
-            sections.append(PageFrame.section("curve", "Perplexity by layers cut", curveFigures() + curveTable()))
+            sections.append(
+                PageFrame.section("curve", "Perplexity by layers cut", curveFigures() + curveTable() + curveGaps()))
         }
         if !candidates.isEmpty {
             sections.append(
@@ -95,6 +96,12 @@ extension PruningReport {
     }
 
     private static func firstLayer(_ layers: String) -> Int? { layers.split(separator: ":").first.flatMap { Int($0) } }
+
+    private func curveGaps() -> String {
+        PruningMode.allCases.compactMap { mode in
+            outcome.curveGaps[mode].map { "<p>No \(mode.rawValue): \(Markup.escaped($0)).</p>" }
+        }.joined()
+    }
 
     private func curveTable() -> String {
         let counts = Set(outcome.curve.map { $0.layers.cut.count }).sorted()

@@ -14,7 +14,7 @@ public struct PruningReport: Sendable {
     public var fit: FitSettings
     public var site: Site
     public var format: PruningJob.Format
-    /// Fingerprint of plan.json's content and its path; nil where layers were named.
+    /// Of plan.json; nil where layers were named.
     public var planPath: String?
     /// What plan.json says of each layer; empty where there is none.
     public var candidates: [JSON]
@@ -184,12 +184,12 @@ extension PruningReport {
         ]
         func row(_ name: String, _ one: String, _ other: String, _ note: String = "") {
             lines.append(
-                Text.padded(name, 18) + Text.aligned(one, 14) + Text.aligned(other, 14)
+                Text.padded(name, 18) + " " + Text.aligned(one, 13) + " " + Text.aligned(other, 13)
                     + (note.isEmpty ? "" : "  " + note))
         }
         row(
-            "perplexity", Text.fixed(before.evaluation.perplexity.value, 3),
-            Text.fixed(after.evaluation.perplexity.value, 3), PlanReport.percent(perplexityIncrease))
+            "perplexity", PruningReport.perplexity(before), PruningReport.perplexity(after),
+            PlanReport.percent(perplexityIncrease))
         row(
             "accuracy", Text.fixed(100 * before.evaluation.accuracy.value, 2) + " %",
             Text.fixed(100 * after.evaluation.accuracy.value, 2) + " %")
@@ -208,10 +208,19 @@ extension PruningReport {
                 "Maps of their own in the place of the layers (--mode replace) would have a perplexity of "
                     + "\(Text.fixed(separate.perplexity.value, 3)).")
         }
+        for mode in PruningMode.allCases {
+            guard let gap = outcome.curveGaps[mode] else { continue }
+            lines.append("The curve of the report has no --mode \(mode.rawValue): \(gap).")
+        }
         lines.append(
             "Measured on \(Text.count(heldOutTokenCount)) held-out tokens; maps fitted on \(Text.count(fitTokenCount)) others."
         )
         return lines.joined(separator: "\n")
+    }
+
+    private static func perplexity(_ figures: PruningJob.Figures) -> String {
+        let value = figures.evaluation.perplexity.value
+        return value < 1e6 ? Text.fixed(value, 3) : Text.plain(value)
     }
 
     static func done(_ mode: PruningMode, _ site: Site) -> String {

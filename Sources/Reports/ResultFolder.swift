@@ -20,6 +20,9 @@ public struct ResultFolder: Sendable {
     /// - Parameter replaces: Whether files of a folder that exists may be replaced; others in it are never touched.
     /// - Throws: `ResultFolderError` where the path is taken, or its folder cannot be written to.
     public init(_ path: String, replaces: Bool) throws(ResultFolderError) {
+        guard !path.isEmpty else {
+            throw ResultFolderError(description: "--out: the name of the folder for the results is empty")
+        }
         let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
         self.path = trimmed
         self.replaces = replaces
@@ -29,12 +32,12 @@ public struct ResultFolder: Sendable {
                     description:
                         "\(trimmed) exists already; give another --out, or --force to replace the results in it")
             }
-            guard ResultFolder.isFolder(trimmed) else {
+            guard Folder.exists(trimmed) else {
                 throw ResultFolderError(description: "\(trimmed) is a file; --out needs a folder")
             }
         }
         let writable = ResultFolder.exists(trimmed) ? trimmed : ResultFolder.parent(of: trimmed)
-        guard ResultFolder.isFolder(writable) else {
+        guard Folder.exists(writable) else {
             throw ResultFolderError(
                 description: "the folder \(writable) does not exist; make it, or give another --out")
         }
@@ -99,9 +102,14 @@ public struct ResultFolder: Sendable {
         return unsafe lstat(path, &status) == 0
     }
 
-    private static func isFolder(_ path: String) -> Bool {
-        var status = stat()
-        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    /// The names of what is in a folder and no folder itself; none where there is no folder.
+    static func fileNames(in path: String) throws(ResultFolderError) -> [String] {
+        guard Folder.exists(path) else { return [] }
+        do {
+            return try Folder.names(in: path).filter { !Folder.exists("\(path)/\($0)") }.sorted()
+        } catch {
+            throw ResultFolderError(description: "\(error)")
+        }
     }
 
     private static func parent(of path: String) -> String {

@@ -23,6 +23,7 @@ public struct Sweep: Sendable {
     public init(_ models: [String], out: String, replaces: Bool) throws(ResultFolderError) {
         path = try ResultFolder(out, replaces: true).path
         begins = replaces
+        try Sweep.requireOwn(path, replaces)
         let names = DistinctNames.choose(models.map(SweepCheckpoint.names), taken: Sweep.ownNames)
         for name in names where name.hasSuffix(".unfinished") {
             throw ResultFolderError(
@@ -37,6 +38,18 @@ public struct Sweep: Sendable {
             // Also one that is interrupted, or holds other files.
             _ = try AnalysisFolder(folder(checkpoint), resumes: !begins, replaces: begins)
         }
+    }
+
+    /// Refuses a folder of something else, such as a model: it holds files that no sweep has.
+    private static func requireOwn(_ path: String, _ replaces: Bool) throws(ResultFolderError) {
+        guard !replaces, ResultFolder.exists(path) else { return }
+        let foreign = try ResultFolder.fileNames(in: path).filter { name in
+            !ownNames.contains(name) && !ownNames.contains { name.hasPrefix($0 + ".") }
+        }
+        guard let name = foreign.first else { return }
+        throw ResultFolderError(
+            description: "\(path.legible) holds other files (\(name.legible)); give another --out, or --force to use it"
+        )
     }
 
     func folder(_ checkpoint: SweepCheckpoint) -> String { "\(path)/\(checkpoint.name)" }

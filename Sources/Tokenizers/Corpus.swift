@@ -63,13 +63,13 @@ public struct Corpus: Sendable {
     }
 
     /// What to put in front, if it is asked for: what the model's own tokenizer does, or the beginning of the sequence.
-    static func beginning(_ isOn: Bool, _ tokenizer: Tokenizer) throws(TokenizerError) -> [Int32] {
+    package static func beginning(_ isOn: Bool, _ tokenizer: Tokenizer) throws(TokenizerError) -> [Int32] {
         guard isOn else { return [] }
         guard tokenizer.sequencePrefix.isEmpty else { return tokenizer.sequencePrefix }
         guard let id = tokenizer.beginningOfSequence else {
             throw .unsupported(
                 path: tokenizer.path, feature: "the beginning-of-sequence token", found: "a tokenizer without one",
-                known: ["sequences without it"])
+                known: ["sequences without it (--bos off)"])
         }
         return [id]
     }

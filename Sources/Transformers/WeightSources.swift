@@ -66,7 +66,7 @@ struct StoredShape: Sendable, Hashable {
 
 package enum TensorName {
     /// The name of a linear map's matrix in a layer.
-    static func linearMap(_ site: Site, layerPrefix: String) -> String {
+    package static func linearMap(_ site: Site, layerPrefix: String) -> String {
         site == .layer ? "\(layerPrefix).linear.weight" : "\(layerPrefix).linear_\(site.rawValue).weight"
     }
 

@@ -91,7 +91,7 @@ struct Bench: ParsableCommand {
             throw ValidationError(
                 "--tokens, --layers, --compute-type, --folds, --no-token-errors and --memory need a --shape.")
         }
-        if let folds, folds < 1 { throw ValidationError("--folds must be at least 1.") }
+        if let folds { try Limits.check(folds: folds) }
         if shape != nil, filter != nil { throw ValidationError("Give either --case or --shape.") }
         if let tokens, !(1...Bench.tokenLimit).contains(tokens) {
             throw ValidationError("--tokens must be from 1 to \(Bench.tokenLimit).")

@@ -24,7 +24,9 @@ struct CalibrationOptions: ParsableArguments {
     var addBias = false
 
     func validate() throws {
-        if heldOutTokens < 1 { throw ValidationError("--held-out-tokens must be at least 1.") }
+        if !(1...Limits.tokenCount).contains(heldOutTokens) {
+            throw ValidationError("--held-out-tokens is a number from 1 to \(Limits.tokenCount).")
+        }
     }
 
     var settings: FitSettings {

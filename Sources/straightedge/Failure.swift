@@ -1,5 +1,6 @@
 import ArgumentParser
 import Evaluation
+@unsafe @preconcurrency import Glibc
 import LinearAlgebra
 import Linearity
 import Pruning
@@ -17,6 +18,7 @@ enum Failure {
     static func reporting(_ work: () throws -> Void) throws {
         do {
             try work()
+            try flushOutput()
         } catch let code as ExitCode {
             throw code
         } catch let error as ValidationError {
@@ -25,6 +27,13 @@ enum Failure {
             report("\(error)")
             throw isRefusal(error) ? refused : failed
         }
+    }
+
+    /// Holds what was printed to be written: a full disk shows when the buffers are emptied.
+    private static func flushOutput() throws {
+        guard unsafe fflush(stdout) != 0 || ferror(stdout) != 0 else { return }
+        report("standard output could not be written: \(unsafe String(cString: strerror(errno)))")
+        throw failed
     }
 
     /// A message on standard error, in the form compilers use.

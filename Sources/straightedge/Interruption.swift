@@ -1,10 +1,11 @@
 import Checkpoints
 import Glibc
 
-/// What Ctrl-C says before the program ends: files are whole at any moment, and folders that are not finished go.
+/// What Ctrl-C says before the program ends, and other requests to end do: files are whole at any moment, and what is not
+/// finished goes.
 enum Interruption {
-    /// Exit code of a program that an interruption ended, as shells count it.
-    private static let exitCode: Int32 = 130
+    /// What shells add to a signal's number for the exit code of a program that it ended.
+    private static let exitCodeBase: Int32 = 128
 
     /// Kept for the handler, which may neither allocate nor lock.
     private nonisolated(unsafe) static var message: UnsafeMutablePointer<CChar>?
@@ -12,12 +13,22 @@ enum Interruption {
     /// Has an interruption tell how to go on.
     static func explain(_ text: String) {
         unsafe message = strdup("\nstraightedge: interrupted: \(text)\n")
-        signal(SIGINT) { _ in
-            if let message = unsafe Interruption.message {
-                unsafe _ = write(STDERR_FILENO, message, strlen(message))
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGXFSZ] where number == SIGINT || !isIgnored(number) {
+            signal(number) { number in
+                if let message = unsafe Interruption.message {
+                    unsafe _ = write(STDERR_FILENO, message, strlen(message))
+                }
+                UnfinishedOutput.removeAll()
+                _exit(Interruption.exitCodeBase + number)
             }
-            OutputFolder.removeUnfinished()
-            _exit(Interruption.exitCode)
         }
+    }
+
+    /// Whether whoever started the program wants it to go on, as `nohup` does.
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        guard unsafe sigaction(number, nil, &action) == 0 else { return false }
+        return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 }

@@ -32,7 +32,7 @@ struct MeasuringOptions: ParsableArguments {
 
     func validate() throws {
         if skipTokens < 0 { throw ValidationError("--skip-tokens must not be negative.") }
-        if folds < 1 { throw ValidationError("--folds must be at least 1.") }
+        try Limits.check(folds: folds)
         if !(saveInterval >= 0) { throw ValidationError("--save-interval must not be negative.") }
     }
 

@@ -71,6 +71,7 @@ struct Plan: ParsableCommand {
     func validate() throws {
         if drop < 1 { throw ValidationError("--drop must be at least 1.") }
         if block < 1 { throw ValidationError("--block must be at least 1.") }
+        if calibration.addBias, mode != .merge { throw ValidationError("--add-bias is for --mode merge.") }
         if by.needsDamage, !damage {
             throw ValidationError("--by \(by.rawValue) needs the damage: leave out --no-damage.")
         }
@@ -82,6 +83,7 @@ struct Plan: ParsableCommand {
             let device = try self.device.open()
             try corpus.requireFile()
             let model = try self.model.open()
+            Interruption.explain("no plan was written; the same command begins anew")
             let file = try WholeFile(path: out, replaces: force)
             let progress = ProgressLine(isQuiet: quiet)
             progress.show("reading the text")
@@ -138,7 +140,9 @@ struct ProtectedLayers: ExpressibleByArgument {
         var seen: Set<Substring> = []
         for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
             let pair = part.split(separator: ":", omittingEmptySubsequences: false)
-            guard pair.count == 2, seen.insert(pair[0]).inserted, let count = Int(pair[1]), count >= 0 else {
+            guard pair.count == 2, seen.insert(pair[0]).inserted, let count = Int(pair[1]),
+                (0...1 << 24).contains(count)
+            else {
                 return nil
             }
             switch pair[0] {
@@ -153,10 +157,14 @@ struct ProtectedLayers: ExpressibleByArgument {
 /// What `plan` and `prune` share.
 enum PruningWarnings {
     /// What makes fits and figures less certain than they look, in words.
-    static func all(_ model: DecoderModel, _ corpus: Corpus, _ tokens: CalibrationCorpus) -> [String] {
+    ///
+    /// - Parameter fits: Whether maps are made.
+    static func all(
+        _ model: DecoderModel, _ corpus: Corpus, _ tokens: CalibrationCorpus, fits: Bool = true
+    ) -> [String] {
         let (count, width) = (tokens.fit.ids.count, model.plan.width)
         var warnings: [String] = []
-        if count > width, count <= 5 * width {
+        if fits, count > width, count <= 5 * width {
             warnings.append(
                 "maps of width \(width) are fitted on \(count) tokens and will follow these; \(10 * width) are better")
         }

@@ -80,7 +80,7 @@ struct Procrustes: ParsableCommand {
     private static let endings = ["npy", "safetensors"]
 
     func validate() throws {
-        if folds < 1 { throw ValidationError("--folds must be at least 1.") }
+        try Limits.check(folds: folds)
         if map?.hasSuffix(".safetensors") == false { throw ValidationError("--map needs a name in .safetensors.") }
         if let map, map == out { throw ValidationError("--out and --map need files of their own.") }
         guard Device.knownNames.contains(device) else {

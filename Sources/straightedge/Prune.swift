@@ -90,8 +90,20 @@ struct Prune: ParsableCommand {
         }
         if site.sites.count != 1 { throw ValidationError("Give one --site: layer, attention or mlp.") }
         if site.sites != [.layer], mode != .replace { throw ValidationError("--site is for --mode replace.") }
-        if let type, ElementType(rawValue: type.uppercased()) == nil {
-            throw ValidationError("--type is one of F16, BF16, F32, Q8_0.")
+        if type != nil, elementType == nil { throw ValidationError("--type is one of F16, BF16, F32, Q8_0.") }
+        if mode != .merge, calibration.addBias, !curve { throw ValidationError("--add-bias is for --mode merge.") }
+        if !fitsAnything, fitOnOriginal || calibration.maps.areGiven {
+            throw ValidationError(
+                "--mode remove --no-curve fits nothing: leave out --fit, --folds, --skip-tokens and --fit-on-original.")
+        }
+    }
+
+    /// Whether maps are made, be it for the curve alone.
+    private var fitsAnything: Bool { mode != .remove || curve }
+
+    private var elementType: ElementType? {
+        type.flatMap { ElementType(rawValue: $0.uppercased()) }.flatMap {
+            [.float16, .bfloat16, .float32, .q8_0].contains($0) ? $0 : nil
         }
     }
 
@@ -102,6 +114,7 @@ struct Prune: ParsableCommand {
         let device = try self.device.open()
         try corpus.requireFile()
         let model = try self.model.open()
+        Interruption.explain("no model was written, and the source is as it was")
         let progress = ProgressLine(isQuiet: quiet)
         progress.show("reading the model and the text")
         let fingerprint = model.checkpoint.fingerprint()
@@ -110,14 +123,18 @@ struct Prune: ParsableCommand {
         try pruner.check(selection.cut)
         let format = format ?? PrunedModelFolder.format(of: model)
         let folder = try out.map { path in
-            try PrunedModelFolder(path, model, format: format, type: type, pruner: pruner, cut: selection.cut)
+            try PrunedModelFolder(path, model, format: format, type: elementType, pruner: pruner, cut: selection.cut)
+        }
+        if dryRun {
+            try PrunedModelFolder.check(
+                model, format: format, type: elementType, pruner: pruner, cut: selection.cut,
+                beside: Temporary.path("model"))
         }
         let corpus = try self.corpus.load(for: model, besides: calibration.heldOutTokens)
         let tokens = try CalibrationCorpus(corpus.sequences, heldOutTokenCount: calibration.heldOutTokens)
         let loadSeconds = stopwatch.lap()
         progress.clear()
-        PruningWarnings.all(model, corpus, tokens).forEach(Failure.warn)
-        Interruption.explain("no model was written, and the source is as it was")
+        PruningWarnings.all(model, corpus, tokens, fits: fitsAnything).forEach(Failure.warn)
 
         let job = PruningJob(model: model, device: device, pruner: pruner, corpus: tokens)
         let outcome = try job.run(
@@ -167,7 +184,8 @@ struct LimitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "End with code 2 and keep no model where the perplexity rises by more, for instance 5%.", valueName: "share"
-        ))
+        ),
+        transform: { try Share($0) })
     var maxPerplexityIncrease: Share?
 
     @Option(help: ArgumentHelp("The same for the KL divergence, in nats a token.", valueName: "nats"))
@@ -175,7 +193,8 @@ struct LimitOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The same where fewer of the likeliest tokens stay the same, for instance 80%.", valueName: "share"))
+            "The same where fewer of the likeliest tokens stay the same, for instance 80%.", valueName: "share"),
+        transform: { try Share($0) })
     var minAgreement: Share?
 
     @Flag(help: "Keep a model that is beyond the limits; the exit code tells of it nonetheless.")
@@ -183,6 +202,11 @@ struct LimitOptions: ParsableArguments {
 
     func validate() throws {
         if let maxDivergence, !(maxDivergence >= 0) { throw ValidationError("--max-divergence must not be negative.") }
+        if let minAgreement, minAgreement.value > 1 { throw ValidationError("--min-agreement is at most 100%.") }
+        if keepAnyway, maxPerplexityIncrease == nil, maxDivergence == nil, minAgreement == nil {
+            throw ValidationError(
+                "--keep-anyway is for models beyond a limit: give one, such as --max-perplexity-increase 5%.")
+        }
     }
 
     var limits: PruningLimits {
@@ -194,15 +218,16 @@ struct LimitOptions: ParsableArguments {
     }
 }
 
-/// A share as people type it: 5% or 0.05.
-struct Share: ExpressibleByArgument {
+/// A share as people type it: 5% or 0.05. What could be either, such as 5, is neither.
+struct Share {
     let value: Double
 
-    init?(argument: String) {
-        let isPercent = argument.hasSuffix("%")
-        guard let number = Double(isPercent ? String(argument.dropLast()) : argument), number >= 0, number.isFinite
+    init(_ text: String) throws {
+        let isPercent = text.hasSuffix("%")
+        guard let number = Double(isPercent ? String(text.dropLast()) : text), number >= 0, number.isFinite,
+            isPercent || number < 1
         else {
-            return nil
+            throw ValidationError("\(text) is not a share: write 5% or 0.05.")
         }
         value = isPercent ? number / 100 : number
     }

@@ -14,13 +14,27 @@ struct PrunedModelFolder {
 
     /// Looks whether the model can be written there, before hours are spent on it.
     init(
-        _ path: String, _ model: DecoderModel, format: PruningJob.Format, type: String?, pruner: Pruner, cut: CutLayers
+        _ path: String, _ model: DecoderModel, format: PruningJob.Format, type: ElementType?, pruner: Pruner,
+        cut: CutLayers
     ) throws {
-        self.path = path
         self.model = model
         self.format = format
-        self.type = type.flatMap { ElementType(rawValue: $0.uppercased()) }
+        self.type = type
         output = try OutputFolder(path)
+        self.path = output.path
+        try output.check {
+            try PrunedModelFolder.check(
+                model, format: format, type: type, pruner: pruner, cut: cut, beside: "\($0)/model")
+        }
+    }
+
+    /// Looks whether a format can say what the model will be; nothing is left.
+    ///
+    /// - Parameter path: A file that is not there, beside which something can be written.
+    static func check(
+        _ model: DecoderModel, format: PruningJob.Format, type: ElementType?, pruner: Pruner, cut: CutLayers,
+        beside path: String
+    ) throws {
         let source = PrunedModelFolder.format(of: model)
         switch format {
         case .huggingFace:
@@ -28,7 +42,7 @@ struct PrunedModelFolder {
                 throw FormatProblem(
                     description: "the weights of a Hugging Face folder keep their types: leave out --type")
             }
-            try pruner.checkExport(cut)
+            try pruner.checkExport(cut, elementType: type)
         case .gguf:
             guard source == .gguf else {
                 throw FormatProblem(
@@ -41,7 +55,10 @@ struct PrunedModelFolder {
                     description:
                         "llama.cpp has no layer that is a linear map: use --format huggingface, or --mode merge")
             }
-            try GGUFExport(model, edit: ModelEdit(keeping: cut.kept), projectionType: self.type).rehearse(beside: path)
+            if pruner.mode == .remove, type != nil {
+                throw FormatProblem(description: "--type is of merged projections, and --mode remove changes none")
+            }
+            try pruner.checkGGUFExport(cut, projectionType: type, beside: path)
         }
     }
 

@@ -68,6 +68,20 @@ struct HuggingFaceExportTests {
         #expect(!third.names(in: "model").contains("modeling_straightedge.py"))
     }
 
+    @Test("a map is replaced by another, to the bit")
+    func replacedMap() throws {
+        let (model, place, second) = (
+            try ExportFixture.named("llama/biases").model(), try TemporaryFolder(), try TemporaryFolder()
+        )
+        let first = try exported(model, model.replacing(1, [.layer]), place)
+        var edit = first.replacing(1, [.layer])
+        let map = try #require(edit.layers[1].maps[.layer])
+        edit.layers[1].maps[.layer] = LinearMap(matrix: map.matrix.map { -$0 }, bias: map.bias.map { -$0 })
+        let got = try exported(first, edit, second)
+        #expect(try got.numbers() == first.applying(edit).numbers())
+        #expect(try got.numbers() != first.numbers())
+    }
+
     @Test(
         "maps stand in the place of sublayers where layers have LLaMA's modules, and are refused elsewhere",
         arguments: ExportFixture.all)
@@ -304,7 +318,7 @@ struct HuggingFaceExportTests {
 
     // MARK: Files beside the weights
 
-    @Test("the tokenizer's files and the licence go along; weights, code, states and folders do not")
+    @Test("the tokenizer's files and the licence go along; weights, code, states and other folders do not")
     func accompanyingFiles() throws {
         let (place, target) = (try TemporaryFolder(), try TemporaryFolder())
         let fixture = ExportFixture.named("llama/linear")
@@ -313,15 +327,19 @@ struct HuggingFaceExportTests {
         let kept = [
             "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt",
             "special_tokens_map.json", "generation_config.json", "chat_template.jinja", "LICENSE", "NOTICE.md",
+            "tokenizer.model.v3",
         ]
         let left = [
             "modeling_custom.py", "optimizer.pt", "training_args.bin", "trainer_state.json", "model.gguf",
             "tf_model.h5",
-            "flax_model.msgpack", "pytorch_model.bin.index.json", ".env", "run.sh", "licence.py",
+            "flax_model.msgpack", "pytorch_model.bin.index.json", ".env", "run.sh", "licence.py", "manifest.json",
+            "params.json", "plan.json", "report.html",
         ]
         for name in kept + left { try place.write("{\"of\": \"\(name)\"}", to: "source/\(name)") }
         try place.write("the card", to: "source/README.md")
         try place.write("", to: "source/added_tokens.json")
+        try place.write("a named template", to: "source/additional_chat_templates/tool_use.jinja")
+        try place.write("no template", to: "source/additional_chat_templates/notes.txt")
         // As in the cache of the Hub, where files are links; a link to a folder or to a pipe is no file.
         try place.write("a template", to: "blobs/one")
         unsafe symlink("\(blobs)/one", "\(place.path)/source/linked.jinja")
@@ -334,10 +352,13 @@ struct HuggingFaceExportTests {
         try HuggingFaceExport(model, ModelEdit(keeping: [0])).write(to: "\(target.path)/model")
         let expected =
             kept + [
-                "SOURCE_README.md", "added_tokens.json", "config.json", "linked.jinja", "model.safetensors",
+                "SOURCE_README.md", "added_tokens.json", "additional_chat_templates", "config.json", "linked.jinja",
+                "model.safetensors",
             ]
         #expect(target.names(in: "model") == expected.sorted())
         for name in kept { #expect(try target.text("model/\(name)") == "{\"of\": \"\(name)\"}") }
+        #expect(target.names(in: "model/additional_chat_templates") == ["tool_use.jinja"])
+        #expect(try target.text("model/additional_chat_templates/tool_use.jinja") == "a named template")
         #expect(try target.text("model/linked.jinja") == "a template")
         #expect(try target.text("model/SOURCE_README.md") == "the card")
         #expect(try target.text("model/added_tokens.json") == "")

@@ -42,8 +42,12 @@ struct OutputFolderTests {
             try folder.write("text", to: "b")
             _ = try folder.makeFile("c")
             guard place.names().count == 2 else { exit(1) }
-            OutputFolder.removeUnfinished()
+            try folder.makeFolder("d")
+            _ = try folder.makeFile("d/e")
+            let file = try WholeFile(path: "\(place.path)/whole", replaces: false)
+            UnfinishedOutput.removeAll()
             guard place.names() == ["finished"], place.names(in: "finished") == ["a"] else { exit(2) }
+            withExtendedLifetime(file) {}
         }
     }
 

@@ -114,6 +114,25 @@ struct PlannerTests {
         #expect(plan.candidates.allSatisfy { $0.damage.isEmpty } && plan.crossEntropy == nil)
     }
 
+    @Test("a cheap block is passed over where it leaves no room for the others", arguments: [false, true])
+    func blocksThatFit(isGreedy: Bool) throws {
+        let fixture = try PruningFixture("gemma3_text/six-layers")
+        for (first, last) in [(0, 2), (2, 0)] {
+            let plan = try Planner(
+                model: fixture.model, device: fixture.device,
+                settings: settings {
+                    $0.criterion = .cosine
+                    $0.dropCount = 4
+                    $0.blockSize = 2
+                    ($0.protectedFirstCount, $0.protectedLastCount) = (first, last)
+                    $0.measuresDamage = false
+                    $0.isGreedy = isGreedy
+                }
+            ).run(fixture.corpus)
+            #expect(plan.layers.cut == Array(first..<first + 4))
+        }
+    }
+
     @Test("greedy choices are made on the model as it is cut", arguments: PruningMode.allCases)
     func greedy(mode: PruningMode) throws {
         let fixture = try PruningFixture("smollm3/plain")

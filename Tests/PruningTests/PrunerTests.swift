@@ -146,6 +146,27 @@ struct PrunerTests {
         #expect(try loss(result.edit) < loss(nothing))
     }
 
+    @Test("layers behind a linear map are not merged, in plans neither, and its sublayers are none")
+    func behindMaps() throws {
+        let fixture = try PruningFixture("smollm3/plain")
+        let maps = try fixture.pruner(.replace).run(
+            CutLayers([1..<2], layerCount: 4), tokens: fixture.corpus.fit)
+        let model = try fixture.model.applying(maps.edit)
+        func pruner(_ mode: PruningMode, _ site: Site = .layer) -> Pruner {
+            Pruner(model: model, device: fixture.device, mode: mode, site: site)
+        }
+        let behind = try CutLayers([2..<3], layerCount: 4)
+        #expect(throws: PruningError.self) { try pruner(.merge).check(behind) }
+        try pruner(.merge).check(CutLayers([3..<4], layerCount: 4))
+        #expect(throws: PruningError.self) {
+            try pruner(.replace, .attention).check(CutLayers([1..<2], layerCount: 4))
+        }
+        var settings = Planner.Settings()
+        settings.mode = .merge
+        let plan = try Planner(model: model, device: fixture.device, settings: settings).run(fixture.corpus)
+        #expect(plan.candidates.map(\.layers) == [1..<2, 3..<4])
+    }
+
     @Test("what cannot be merged is refused")
     func refusals() throws {
         let llama = try PruningFixture("llama/linear")

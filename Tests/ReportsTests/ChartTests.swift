@@ -62,6 +62,14 @@ struct ChartTests {
         #expect(!chart.svg().contains("nan") && !chart.svg().contains("inf"))
     }
 
+    @Test("a chart without values is empty", arguments: [Axis.Kind.linear, .logarithmic])
+    func noValues(kind: Axis.Kind) {
+        let chart = LineChart(
+            title: "t", places: LineChart.depths([0, 1], of: 2),
+            series: [.init(name: "a", values: [nil, nil], color: 0)], yTitle: "y", yKind: kind)
+        #expect(!chart.svg().contains("nan") && !chart.svg().contains("<circle"))
+    }
+
     @Test("a model of one layer stands at depth 0")
     func oneLayer() {
         let chart = LineChart(

@@ -31,6 +31,20 @@ struct SweepTests {
         if case .order(let reason) = SweepAxis(sweep.checkpoints).quantity { reason } else { nil }
     }
 
+    @Test("a folder of something else, such as a model, is not written into")
+    func foreignFolder() throws {
+        let place = try TemporaryFolder()
+        try place.write("{}", to: "model/config.json")
+        try place.write("", to: "sweep/sweep.csv")
+        func sweep(_ out: String, replaces: Bool = false) throws {
+            _ = try Sweep(["step1"], out: "\(place.path)/\(out)", replaces: replaces)
+        }
+        let error = #expect(throws: ResultFolderError.self) { try sweep("model") }
+        #expect(error?.description.contains("config.json") == true)
+        try sweep("sweep")
+        try sweep("model", replaces: true)
+    }
+
     @Test("folders are named after revisions and paths, as briefly as tells them apart")
     func names() throws {
         let place = try TemporaryFolder()

@@ -74,7 +74,7 @@ struct FitTests {
             (["--layers", "1:3"], "layers 1:3 are not all in the model, whose layers are 0:2"),
             (["--layers", "0", "--block", "2"], "no multiple of --block 2"),
             (["--skip-tokens", "59"], "10 tokens for a least-squares map"),
-            (["--fit", "ridge", "--folds", "1"], "give ridge:ALPHA"), (["--fit", "low-rank:5000"], "rank of at most"),
+            (["--fit", "low-rank:5000"], "rank of at most"),
         ])
     func refused(arguments: [String], message: String) throws {
         let folder = try folder()
@@ -88,6 +88,8 @@ struct FitTests {
     @Test(
         "options that are none are wrong usage",
         arguments: [
+            (["--fit", "ridge", "--folds", "1"], "ridge:1000"), (["--folds", "9223372036854775807"], "from 1 to 100"),
+
             (["--layers", "2:1"], "go backwards"), (["--layers", "0,0"], "overlap"), (["--fit", "lasso"], "known:"),
             (["--fit", "ridge:0"], "above 0"), (["--block", "0"], "--block"),
             (["--block", "2", "--site", "mlp"], "whole layers"), (["--folds", "0"], "--folds"),

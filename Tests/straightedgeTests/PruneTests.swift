@@ -18,6 +18,10 @@ struct PruneTests {
     }
 
     private func prune(_ folder: TemporaryFolder, _ arguments: String...) throws -> Command.Outcome {
+        try prune(folder, arguments)
+    }
+
+    private func prune(_ folder: TemporaryFolder, _ arguments: [String]) throws -> Command.Outcome {
         try Command.run(["prune", Self.model, "--tokens", "\(folder.path)/ids.jsonl"] + arguments)
     }
 
@@ -112,6 +116,14 @@ struct PruneTests {
             (["--layers", "1", "--plan", "p"], "either"), (["--layers", "1", "--fit", "cubic"], "cubic"),
             (["--layers", "1", "--site", "attention"], "--mode replace"),
             (["--layers", "1", "--max-perplexity-increase", "x"], "x"), (["--layers", "1", "--type", "F8"], "--type"),
+            (["--layers", "1", "--type", "Q4_0"], "--type"),
+            (["--layers", "1", "--max-perplexity-increase", "5"], "5 is not a share: write 5% or 0.05"),
+            (["--layers", "1", "--min-agreement", "101%"], "at most 100%"),
+            (["--layers", "1", "--keep-anyway"], "beyond a limit"),
+            (["--layers", "1", "--no-curve", "--fit", "ridge"], "fits nothing"),
+            (["--layers", "1", "--no-curve", "--add-bias"], "--mode merge"),
+            (["--layers", "1", "--held-out-tokens", "9223372036854775807"], "--held-out-tokens"),
+            (["--layers", "1", "--folds", "9223372036854775807"], "--folds"),
         ])
     func wrongUsage(arguments: [String], part: String) throws {
         let folder = try folder()
@@ -123,6 +135,90 @@ struct PruneTests {
                 + arguments)
         #expect(outcome.exitCode != 0 && outcome.errors.contains(part), "\(outcome.errors)")
         #expect(folder.names() == ["held-out.jsonl", "ids.jsonl"])
+    }
+
+    @Test("a pruned folder is pruned again, in any mode", arguments: ["remove", "replace", "merge"])
+    func prunedTwice(mode: String) throws {
+        let folder = try folder()
+        let source = Command.fixture("families/smollm3/plain")
+        for (model, out) in [(source, "one"), ("\(folder.path)/one", "two")] {
+            let outcome = try Command.run([
+                "prune", model, "--layers", "2", "--mode", mode, "--tokens", "\(folder.path)/ids.jsonl", "--out",
+                "\(folder.path)/\(out)/",
+            ])
+            #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        }
+        let manifest = try JSON.read("\(folder.path)/two/manifest.json")
+        #expect(manifest["before"]?["layers"] == (mode == "replace" ? 4 : 3))
+    }
+
+    @Test("a model is not lost for want of tokens for maps that its curve alone needs")
+    func fewTokens() throws {
+        let folder = try folder()
+        try folder.write("[1,2,3,4]\n[5,6,7,8]\n", to: "few.jsonl")
+        for mode in ["remove", "merge"] {
+            let outcome = try Command.run([
+                "prune", Self.model, "--tokens", "\(folder.path)/few.jsonl", "--layers", "1", "--mode", mode, "--folds",
+                "2", "--out", "\(folder.path)/\(mode)",
+            ])
+            #expect(outcome.exitCode == 0, "\(outcome.errors)")
+            #expect(outcome.output.contains("has no --mode replace: 4 tokens"), "\(outcome.output)")
+        }
+        let refused = try Command.run([
+            "prune", Self.model, "--tokens", "\(folder.path)/few.jsonl", "--layers", "1", "--mode", "replace", "--out",
+            "\(folder.path)/replace",
+        ])
+        #expect(refused.exitCode == 2 && refused.errors.contains("4 tokens"), "\(refused.errors)")
+        try folder.write("[1,2,3,4]\n[5]\n", to: "one.jsonl")
+        let nothing = try Command.run([
+            "plan", Self.model, "--drop", "1", "--tokens", "\(folder.path)/one.jsonl", "--out", "\(folder.path)/p.json",
+        ])
+        #expect(nothing.exitCode == 2 && nothing.errors.contains("no held-out sequence"), "\(nothing.errors)")
+        #expect(folder.names() == ["few.jsonl", "held-out.jsonl", "ids.jsonl", "merge", "one.jsonl", "remove"])
+    }
+
+    @Test(
+        "what a format cannot say is told before anything is computed, be it a dry run",
+        arguments: [
+            (["--format", "gguf"], "GGUF file is written of a GGUF file only"),
+            (["--type", "F16"], "keep their types"),
+        ])
+    func dryRun(arguments: [String], part: String) throws {
+        let folder = try folder()
+        let outcome = try prune(folder, ["--layers", "1", "--mode", "remove", "--dry-run"] + arguments)
+        #expect(outcome.exitCode == 1 && outcome.errors.contains(part), "\(outcome.errors)")
+    }
+
+    @Test("a type or a bias that GGUF has not is told of at once")
+    func typesOfGGUF() throws {
+        let folder = try folder()
+        for (model, arguments, part) in [
+            ("llama/linear.gguf", ["--mode", "remove", "--type", "F16"], "changes none"),
+            ("llama/linear.gguf", ["--mode", "merge", "--type", "Q8_0"], "no whole blocks"),
+            ("llama/linear.gguf", ["--mode", "remove", "--type", "Q8_0", "--format", "huggingface"], "not written as"),
+            ("qwen2/plain.gguf", ["--mode", "merge", "--add-bias"], "has no bias behind the MLP"),
+        ] {
+            let outcome = try Command.run(
+                [
+                    "prune", Command.fixture("families/\(model)"), "--tokens", "\(folder.path)/ids.jsonl", "--layers",
+                    "1",
+                    "--dry-run",
+                ] + arguments)
+            #expect(outcome.exitCode == 1 && outcome.errors.contains(part), "\(outcome.errors)")
+        }
+    }
+
+    @Test("a plan does not replace what it reads, a folder or a device")
+    func replacedInputs() throws {
+        let folder = try folder()
+        for place in ["\(folder.path)/ids.jsonl", folder.path, "/dev/null", "", "\(folder.path)/none/p.json"] {
+            let outcome = try Command.run([
+                "plan", Self.model, "--drop", "1", "--tokens", "\(folder.path)/ids.jsonl", "--force", "--out", place,
+            ])
+            #expect(outcome.exitCode == 1 && outcome.errors.contains("--out"), "\(outcome.errors)")
+        }
+        #expect(folder.names() == ["held-out.jsonl", "ids.jsonl"])
+        #expect(try folder.text("ids.jsonl").hasPrefix("["))
     }
 
     @Test("a folder that exists stays as it is")

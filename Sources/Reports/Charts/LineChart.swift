@@ -96,7 +96,7 @@ struct LineChart: Sendable {
         // Far from where a margin or a span would be infinite.
         values = values.filter { abs($0) < 1e300 && (yKind == .linear || $0 > 1e-300) }
         values += included
-        let low = max(lowest, values.min() ?? 0)
+        let low = max(lowest, values.min() ?? (yKind == .linear ? 0 : 0.1))
         let high = min(highest, values.max() ?? 1)
         if yKind == .logarithmic { return (low * 0.8)...max(high * 1.25, low) }
         let margin = max((high - low) * 0.04, 1e-6)

@@ -1,11 +1,11 @@
 import Glibc
 import Synchronization
 
-/// The paths in folders that are being written, kept so that a handler of signals can remove them.
-enum UnfinishedFolders {
+/// The paths of files and folders that are being written, kept so that a handler of signals can remove them.
+public enum UnfinishedOutput {
     /// Paths of one process at a time; a model has fewer files.
     private static let capacity = 1024
-    /// nil until there is a folder, so that a handler has nothing to make.
+    /// nil until there is a path, so that a handler has nothing to make.
     private nonisolated(unsafe) static var paths: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
     private static let lock = Mutex(())
 
@@ -39,10 +39,11 @@ enum UnfinishedFolders {
         }
     }
 
-    /// Removes files and then folders from the disk; neither allocates nor locks.
-    static func removeAll() {
+    /// Removes files and then folders from the disk, the last made first: for a handler of signals, before the program
+    /// ends. Neither allocates nor locks.
+    public static func removeAll() {
         guard let paths = unsafe paths else { return }
         for index in 0..<capacity { if let path = unsafe paths[index] { unsafe unlink(path) } }
-        for index in 0..<capacity { if let path = unsafe paths[index] { unsafe rmdir(path) } }
+        for index in (0..<capacity).reversed() { if let path = unsafe paths[index] { unsafe rmdir(path) } }
     }
 }
