@@ -52,7 +52,10 @@ private struct TokenLine {
         var ids: [Int32] = []
         ids.reserveCapacity(elements.count)
         for (position, element) in elements.enumerated() {
-            guard let integer = element.integer else { throw wrong("position \(position): found \(element.kind)") }
+            guard let integer = element.integer else {
+                let found = element.number == nil ? "\(element.kind)" : element.serialized(indented: false)
+                throw wrong("position \(position): \(found.legible) is no token id")
+            }
             guard let id = Int32(exactly: integer), id >= 0, id < vocabularySize else {
                 throw .idOutsideVocabulary(
                     source: source, line: number, position: position, id: integer, vocabularySize: vocabularySize)
