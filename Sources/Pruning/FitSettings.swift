@@ -17,4 +17,13 @@ public struct FitSettings: Sendable, Hashable {
     public var addsBiases = false
 
     public init() {}
+
+    /// Holds tokens to be enough for what is fitted in a mode.
+    func check(_ mode: PruningMode, _ tokens: TokenBatch, width: Int) throws(PruningError) {
+        guard mode != .remove else { return }
+        let count = tokens.layout.lengths.reduce(0) { $0 + max(0, $1 - skippedTokenCount) }
+        do { try (mode == .merge ? mergedKind : kind).check(count: count, width: width) } catch {
+            throw .map(error, place: "")
+        }
+    }
 }

@@ -54,6 +54,7 @@ public struct Planner: Sendable {
     ) throws(PruningError) -> PruningPlan {
         let layerCount = model.plan.layerCount
         try check(layerCount)
+        for mode in modes(0) { try settings.fit.check(mode, corpus.fit, width: model.plan.width) }
         let choiceCount = settings.dropCount / settings.blockSize
         let roundCount = settings.isGreedy ? choiceCount : 1
         var cut = Cut(model: model, sources: Array(0..<layerCount))

@@ -51,9 +51,9 @@ public struct Pruner: Sendable {
 
     /// Checks that the layers can be cut in this way.
     ///
-    /// - Parameter tokenCount: Of the fits; nil where that is not known yet.
+    /// - Parameter tokens: What fits are made on; nil where that is not known yet.
     /// - Throws: `PruningError`.
-    public func check(_ layers: CutLayers, tokenCount: Int? = nil) throws(PruningError) {
+    public func check(_ layers: CutLayers, tokens: TokenBatch? = nil) throws(PruningError) {
         if mode == .merge {
             guard model.plan.normPlacement == .before else { throw .normBehind(family: model.plan.family) }
             for run in layers.runs where !model.plan.canMerge(behind: run.lowerBound - 1) { throw .nothingBefore(run) }
@@ -61,14 +61,7 @@ public struct Pruner: Sendable {
         if site != .layer, let layer = layers.cut.first(where: { !model.plan.layers[$0].linearSites.isEmpty }) {
             throw .linearLayer(layer)
         }
-        guard mode != .remove, let tokenCount else { return }
-        let kind = mode == .merge ? fit.mergedKind : fit.kind
-        do { try kind.check(count: tokenCount, width: model.plan.width) } catch { throw .map(error, place: "") }
-    }
-
-    /// How many of the tokens are fitted.
-    func fittedTokenCount(_ tokens: TokenBatch) -> Int {
-        tokens.layout.lengths.reduce(0) { $0 + max(0, $1 - fit.skippedTokenCount) }
+        if let tokens { try fit.check(mode, tokens, width: model.plan.width) }
     }
 
     /// Cuts the layers.
@@ -81,7 +74,7 @@ public struct Pruner: Sendable {
     public func run(
         _ layers: CutLayers, tokens: TokenBatch, progress: (_ done: Int, _ count: Int) -> Void = { _, _ in }
     ) throws(PruningError) -> Result {
-        try check(layers, tokenCount: fittedTokenCount(tokens))
+        try check(layers, tokens: tokens)
         if mode == .remove { return Result(edit: ModelEdit(keeping: layers.kept), fits: []) }
         let memory = try memory(tokens.layout, layers)
         let forward = try transforming { () throws(TransformerError) in

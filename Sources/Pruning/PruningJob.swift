@@ -72,7 +72,7 @@ public struct PruningJob {
         write: ((ModelEdit) throws -> DecoderModel)?
     ) throws -> Outcome {
         // Before anything is computed: is there enough to fit on?
-        try pruner.check(layers, tokenCount: pruner.fittedTokenCount(corpus.fit))
+        try pruner.check(layers, tokens: corpus.fit)
         progress("the whole model on held-out tokens", nil)
         let judge = try ModelJudge(
             model, device: device, tokens: corpus.heldOut, computeType: pruner.computeType,
