@@ -180,7 +180,7 @@ extension HuggingFaceExport {
         var plan = model.plan
         plan.layers = layers.map { layer in
             var rule = model.plan.layers[layer.source]
-            rule.linearSites.formUnion(layer.sites)
+            rule.linearSites = layer.sites.contains(.layer) ? [.layer] : rule.linearSites.union(layer.sites)
             return rule
         }
         if addsFeedForwardBiases { plan.biases.formUnion(.feedForward) }

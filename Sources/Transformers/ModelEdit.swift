@@ -104,7 +104,7 @@ extension DecoderModel {
     /// The model after an edit, its maps and changed projections in memory, all else where it was.
     ///
     /// - Precondition: layers ascend and are the model's, maps are as wide as the stream, projections have their places'
-    ///   shapes, and no layer that is kept is a map already where one is put.
+    ///   shapes, and no sublayer of a layer that is a map gets one.
     /// - Throws: `TransformerError.checkpoint` without memory.
     public func applying(_ edit: ModelEdit) throws(TransformerError) -> DecoderModel {
         precondition(
@@ -116,6 +116,8 @@ extension DecoderModel {
         model.sources.layers = []
         for layer in edit.layers {
             var (rule, source) = (plan.layers[layer.source], sources.layers[layer.source])
+            // The map of a layer takes the place of those of its sublayers.
+            if layer.maps[.layer] != nil { (rule.linearSites, source.maps) = ([], [:]) }
             for (site, map) in layer.maps {
                 let name = TensorName.linearMap(site, layerPrefix: source.prefix(layer.source))
                 rule.linearSites.insert(site)

@@ -21,19 +21,14 @@ struct ByteCount: ExpressibleByArgument {
 }
 
 /// A half-open range of layers: 8:12 is layers 8, 9, 10 and 11; 5 is layer 5 alone.
-struct LayerRange: ExpressibleByArgument {
+struct LayerRange {
     let range: Range<Int>
 
-    init?(argument: String) {
-        let bounds = argument.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
-        switch bounds.count {
-        case 1:
-            guard let layer = bounds[0], layer >= 0, layer < Int.max else { return nil }
-            range = layer..<layer + 1
-        case 2:
-            guard let begin = bounds[0], let end = bounds[1], begin >= 0, end > begin else { return nil }
-            range = begin..<end
-        default: return nil
+    init(_ text: String) throws {
+        let ranges = try LayerSelection(text).ranges
+        guard ranges.count == 1 else {
+            throw ValidationError("\(text) is several ranges of layers: name one, such as 0:12.")
         }
+        range = ranges[0]
     }
 }

@@ -60,6 +60,8 @@ struct CorpusOptions: ParsableArguments {
             throw ValidationError(
                 "--tokens are used as they are: --sequence-length and --chunk-characters are for --text.")
         }
+        if tokens != nil, bos != .model { throw ValidationError("--bos is for --text: ids are used as they are.") }
+        if chunkCharacters == nil, seed != 0 { throw ValidationError("--seed is for --chunk-characters.") }
         if sequenceLength != nil, chunkCharacters != nil {
             throw ValidationError("Give either --sequence-length or --chunk-characters.")
         }

@@ -13,7 +13,9 @@ struct MeasuringOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Folds of the held-out scores; 1 for none.", valueName: "k"))
     var folds = 5
 
-    @Option(help: ArgumentHelp("Layers to measure, half-open: 0:12 is the first twelve.", valueName: "range"))
+    @Option(
+        help: ArgumentHelp("Layers to measure, half-open: 0:12 is the first twelve.", valueName: "range"),
+        transform: { try LayerRange($0) })
     var layers: LayerRange?
 
     @Option(

@@ -51,7 +51,11 @@ struct Tokenize: ParsableCommand {
                 let place = "\(lines.name), line \(lines.lineNumber)"
                 let json = try JSON.parse(line, source: place)
                 if decode {
-                    let text = try tokenizer.decode(try ids(json, place))
+                    let ids = try ids(json, place)
+                    let text: String
+                    do { text = try tokenizer.decode(ids) } catch {
+                        throw InputError(description: "\(place): \(error)")
+                    }
                     print(JSON.string(text).serialized(indented: false))
                 } else {
                     guard let text = json.string else { throw InputError(description: "\(place): not a JSON string") }

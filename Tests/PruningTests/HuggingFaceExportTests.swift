@@ -68,18 +68,22 @@ struct HuggingFaceExportTests {
         #expect(!third.names(in: "model").contains("modeling_straightedge.py"))
     }
 
-    @Test("a map is replaced by another, to the bit")
-    func replacedMap() throws {
+    @Test(
+        "a map is replaced by another, and those of sublayers by their layer's, to the bit",
+        arguments: [Site.layer, .attention])
+    func replacedMap(site: Site) throws {
         let (model, place, second) = (
-            try ExportFixture.named("llama/biases").model(), try TemporaryFolder(), try TemporaryFolder()
+            try ExportFixture.named("llama/linear").model(), try TemporaryFolder(), try TemporaryFolder()
         )
-        let first = try exported(model, model.replacing(1, [.layer]), place)
+        let first = try exported(model, model.replacing(1, [site]), place)
         var edit = first.replacing(1, [.layer])
         let map = try #require(edit.layers[1].maps[.layer])
         edit.layers[1].maps[.layer] = LinearMap(matrix: map.matrix.map { -$0 }, bias: map.bias.map { -$0 })
         let got = try exported(first, edit, second)
         #expect(try got.numbers() == first.applying(edit).numbers())
         #expect(try got.numbers() != first.numbers())
+        #expect(try config(second)["straightedge"] == ["linear": ["1": ["layer"]]])
+        #expect(got.tensorNames(ofLayer: 1).count == 2)
     }
 
     @Test(
