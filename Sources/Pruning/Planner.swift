@@ -23,7 +23,8 @@ public struct Planner: Sendable {
         /// Layers at the beginning and the end that stay.
         public var protectedFirstCount = 0
         public var protectedLastCount = 0
-        /// Whether candidates are measured anew after each choice, on the model as it is cut then.
+        /// Whether candidates are measured anew after each choice, on the model as it is cut then. Maps of candidates are
+        /// then fitted to that model's own stream, where a pruner fits all to the whole model's: costs differ a little.
         public var isGreedy = false
         /// Whether the damage of each candidate is measured, if it does not decide.
         public var measuresDamage = true

@@ -37,6 +37,9 @@ public struct PruningJob {
         public let judgement: ModelJudge.Judgement
         /// With `merge`, of the model with separate maps instead, in memory; nil otherwise.
         public let separate: Evaluation?
+        /// In `merge` the model whose merged projections have biases as well, where that was not asked for and they have
+        /// none of their own: what leaving them out costs.
+        public let withBiases: Evaluation?
         public let curve: [CurvePoint]
         /// Modes in which no map for the curve could be fitted, and why.
         public let curveGaps: [PruningMode: String]
@@ -88,6 +91,7 @@ public struct PruningJob {
         progress("the pruned model on held-out tokens", nil)
         let judgement = try judge.judge(pruned)
         let separate = try separateMaps(pruning, judge)
+        let withBiases = try mergedWithBiases(layers, judge)
         let (points, gaps) = try self.curve(curve, known: (layers, judgement.evaluation), judge, progress)
         progress("measuring the speed", nil)
         let speeds = try judge.speeds(model, pruned)
@@ -96,7 +100,7 @@ public struct PruningJob {
             before: figures(model, model.checkpoint.byteCount, judge.base, speeds.0),
             after: figures(
                 pruned, write == nil ? 0 : pruned.checkpoint.byteCount, judgement.evaluation, speeds.1),
-            judgement: judgement, separate: separate, curve: points, curveGaps: gaps)
+            judgement: judgement, separate: separate, withBiases: withBiases, curve: points, curveGaps: gaps)
     }
 
     private func figures(
@@ -113,6 +117,17 @@ public struct PruningJob {
         let replacing = pruner.with(mode: .replace)
         let layers = try CutLayers(pruning.fits.map(\.layers), layerCount: model.plan.layerCount)
         let result = try replacing.run(layers, tokens: corpus.fit)
+        return try judge.judge(model.applying(result.edit)).evaluation
+    }
+
+    /// What merged projections with biases would do, where they have none.
+    private func mergedWithBiases(_ layers: CutLayers, _ judge: ModelJudge) throws -> Evaluation? {
+        guard pruner.mode == .merge, !pruner.fit.addsBiases, !model.plan.biases.contains(.feedForwardOutput) else {
+            return nil
+        }
+        var fit = pruner.fit
+        fit.addsBiases = true
+        let result = try pruner.with(mode: .merge, fit: fit).run(layers, tokens: corpus.fit)
         return try judge.judge(model.applying(result.edit)).evaluation
     }
 
@@ -151,9 +166,9 @@ public struct PruningJob {
 
 extension Pruner {
     /// The same in another mode; other modes cut whole layers.
-    func with(mode: PruningMode) -> Pruner {
+    func with(mode: PruningMode, fit: FitSettings? = nil) -> Pruner {
         Pruner(
-            model: model, device: device, mode: mode, fit: fit, site: mode == self.mode ? site : .layer,
+            model: model, device: device, mode: mode, fit: fit ?? self.fit, site: mode == self.mode ? site : .layer,
             computeType: computeType, memoryByteCount: memoryByteCount)
     }
 }

@@ -154,6 +154,9 @@ extension PruningReport {
         if let separate = outcome.separate {
             rows.append(row("perplexity with maps of their own", "", estimate(separate.perplexity, 3)))
         }
+        if let withBiases = outcome.withBiases {
+            rows.append(row("perplexity with biases as well", "", estimate(withBiases.perplexity, 3)))
+        }
         return PruningReport.table(["", "before", "after"], rows)
             + "<p>± is a standard error over sequences. Speed: medians of passes in turns, on \(Markup.escaped(run.device)), "
             + "\(Markup.escaped(run.library)).</p>"

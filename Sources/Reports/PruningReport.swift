@@ -14,8 +14,8 @@ public struct PruningReport: Sendable {
     public var fit: FitSettings
     public var site: Site
     public var format: PruningJob.Format
-    /// Of plan.json; nil where layers were named.
-    public var planPath: String?
+    /// Where plan.json was, its settings and its choices; nil where layers were named.
+    public var plan: JSON?
     /// What plan.json says of each layer; empty where there is none.
     public var candidates: [JSON]
     public var outcome: PruningJob.Outcome
@@ -29,7 +29,7 @@ public struct PruningReport: Sendable {
 
     public init(
         model: Profile.Model, corpus: Profile.Corpus, mode: PruningMode, fit: FitSettings, site: Site,
-        format: PruningJob.Format, planPath: String?, candidates: [JSON], outcome: PruningJob.Outcome,
+        format: PruningJob.Format, plan: JSON?, candidates: [JSON], outcome: PruningJob.Outcome,
         fitTokenCount: Int, heldOutTokenCount: Int, limits: PruningLimits, run: EvaluationReport.Run
     ) {
         self.model = model
@@ -38,7 +38,7 @@ public struct PruningReport: Sendable {
         self.fit = fit
         self.site = site
         self.format = format
-        self.planPath = planPath
+        self.plan = plan
         self.candidates = candidates
         self.outcome = outcome
         self.fitTokenCount = fitTokenCount
@@ -99,7 +99,7 @@ extension PruningReport {
         [
             "schema": .string(PruningReport.schema), "source": model.json(), "corpus": corpus.json(),
             "mode": .string(mode.rawValue), "site": .string(site.rawValue), "format": .string(format.rawValue),
-            "plan": planPath.map(JSON.string) ?? .null,
+            "plan": plan ?? .null,
             "cut": .array(outcome.layers.cut.map(JSON.integer)), "keep": .array(outcome.layers.kept.map(JSON.integer)),
             "fit": [
                 "kind": .string("\(mode == .merge ? fit.mergedKind : fit.kind)"),
@@ -114,6 +114,7 @@ extension PruningReport {
             "kl_divergence_standard_error": outcome.judgement.divergence.standardError.value.map(JSON.number) ?? .null,
             "agreement": .number(outcome.judgement.agreement.value),
             "replaced_instead": outcome.separate.map { PlanReport.losses($0.crossEntropy.value) } ?? .null,
+            "merged_with_biases": outcome.withBiases.map { PlanReport.losses($0.crossEntropy.value) } ?? .null,
             "curve": .array(
                 outcome.curve.map {
                     [
@@ -207,6 +208,12 @@ extension PruningReport {
             lines.append(
                 "Maps of their own in the place of the layers (--mode replace) would have a perplexity of "
                     + "\(Text.fixed(separate.perplexity.value, 3)).")
+        }
+        if let withBiases = outcome.withBiases {
+            lines.append(
+                "Biases behind the merged projections, which are left out, would make it "
+                    + "\(Text.fixed(withBiases.perplexity.value, 3)) (--add-bias, where the architecture has a setting)."
+            )
         }
         for mode in PruningMode.allCases {
             guard let gap = outcome.curveGaps[mode] else { continue }

@@ -164,7 +164,7 @@ enum PruningWarnings {
     ) -> [String] {
         let (count, width) = (tokens.fit.ids.count, model.plan.width)
         var warnings: [String] = []
-        if fits, count > width, count <= 5 * width {
+        if fits, count <= 5 * width {
             warnings.append(
                 "maps of width \(width) are fitted on \(count) tokens and will follow these; \(10 * width) are better")
         }

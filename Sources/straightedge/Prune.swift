@@ -149,7 +149,7 @@ struct Prune: ParsableCommand {
             peakResidentByteCount: HostResources.peakResidentByteCount(), program: BuildInformation.program)
         let report = PruningReport(
             model: Profile.Model(model, fingerprint: fingerprint), corpus: Profile.Corpus(corpus), mode: mode,
-            fit: pruner.fit, site: pruner.site, format: format, planPath: plan, candidates: selection.candidates,
+            fit: pruner.fit, site: pruner.site, format: format, plan: selection.plan, candidates: selection.candidates,
             outcome: outcome, fitTokenCount: tokens.fit.ids.count,
             heldOutTokenCount: tokens.heldOut.ids.count, limits: limits.limits, run: run)
         if !quiet { print(report.summary()) }
@@ -238,7 +238,9 @@ struct LayersToCut {
     let cut: CutLayers
     /// The first of them, the first two, and so on.
     let steps: [CutLayers]
-    /// What a plan says of each candidate.
+    /// Where the plan was, and what it says of itself.
+    let plan: JSON?
+    /// What it says of each candidate.
     let candidates: [JSON]
 
     init(plan: String?, layers: LayerSelection?, _ model: DecoderModel, _ fingerprint: String) throws {
@@ -253,8 +255,11 @@ struct LayersToCut {
             }
             order = stored.choices
             candidates = json["candidates"]?.array ?? []
+            self.plan = [
+                "path": .string(plan), "settings": json["settings"] ?? .null, "choices": json["choices"] ?? .null,
+            ]
         } else {
-            candidates = []
+            (self.plan, candidates) = (nil, [])
         }
         cut = try CutLayers(order, layerCount: layerCount)
         steps = try order.indices.map { try CutLayers(Array(order[...$0]), layerCount: layerCount) }

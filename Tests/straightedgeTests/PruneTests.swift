@@ -39,8 +39,10 @@ struct PruneTests {
         #expect(outcome.exitCode == 0, "\(outcome.errors)")
         let manifest = try JSON.read("\(out)/manifest.json")
         #expect(manifest["cut"] == [1] && manifest["keep"] == [0])
+        #expect(manifest["plan"]?["settings"]?["mode"] == .string(mode))
         let curve = try #require(manifest["curve"]?.array)
         #expect(Set(curve.compactMap { $0["mode"]?.string }) == ["remove", "replace", "merge"])
+        #expect((manifest["merged_with_biases"]?["perplexity"]?.number != nil) == (mode == "merge"))
         let judged = try Command.run([
             "evaluate", out, "--tokens", "\(folder.path)/held-out.jsonl", "--out", "\(folder.path)/e.json",
         ])
