@@ -64,6 +64,27 @@ struct RefusedSettingTests {
         #expect(try "\(plan)" == "\(DecoderModel(Checkpoint.open(fixture.path)).plan)")
     }
 
+    @Test("what some files say besides is held to be what the family has")
+    func redundantSettings() throws {
+        for (name, same, other) in [
+            ("nemotron/plain", "\"kv_channels\": 8", "\"kv_channels\": 4"),
+            (
+                "phi3/longrope", "\"full_attn_mod\": 1, \"interpolate_factor\": 1, \"lm_head_bias\": false",
+                "\"mlp_bias\": true"
+            ),
+            ("gpt2/tied", "\"n_special\": 0, \"predict_special_tokens\": true", "\"n_embed\": 4"),
+            ("gemma2/capped", "\"sliding_window_size\": 5", "\"sliding_window_size\": 6"),
+            ("starcoder2/no-biases", "\"activation_function\": \"gelu\", \"layer_norm_epsilon\": 1e-5", "\"norm\": 1"),
+            ("falcon/grouped", "\"ff_factor\": 4", "\"ff_factor\": 3"),
+            ("opt/after", "\"output_projection\": true", "\"output_projections\": true"),
+        ] {
+            let fixture = try FamilyFixture.named(name)
+            let folder = try TemporaryModel(copying: "families/\(name)", addingToConfig: same)
+            _ = try DecoderModel(Checkpoint.open(folder.path))
+            try expectRefusal(of: fixture, adding: other, naming: String(other.split(separator: "\"")[0]))
+        }
+    }
+
     @Test("experts, state spaces and encoders", arguments: ["mixtral", "mamba", "bert", "t5", "deepseek_v3"])
     func otherArchitectures(modelType: String) throws {
         let fixture = try FamilyFixture.named("llama/linear")

@@ -62,6 +62,9 @@ private enum Falcon {
         let keyCount = layout.isNewArchitecture ? written : layout.sharesKeys ? 1 : queryCount
         let headWidth = max(1, width / queryCount)
         let positions = try settings.count("max_position_embeddings", otherwise: 2048)
+        let inner = try settings.extent("ffn_hidden_size", otherwise: 4 * width)
+        // Falcon 2 says so as well; transformers reads past it.
+        try settings.require("ff_factor", equals: .integer(inner / width))
         let rotary = try settings.rotary(headWidth: headWidth, positions: positions)
         let layer = DecoderPlan.Layer(
             rotary: 0, attention: AttentionRule(scale: 1 / Float(headWidth).squareRoot()))
@@ -75,7 +78,7 @@ private enum Falcon {
             rotaries: [rotary], residual: layout.isParallel ? .parallel : .sequential,
             feedForward: DecoderPlan.FeedForward(
                 try settings.activation("activation", otherwise: "gelu"), isGated: false,
-                width: try settings.extent("ffn_hidden_size", otherwise: 4 * width)),
+                width: inner),
             biases: try settings.flag("bias", otherwise: false) ? [.attention, .feedForward] : [],
             isHeadTied: try settings.flag("tie_word_embeddings", otherwise: true))
     }

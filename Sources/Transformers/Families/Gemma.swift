@@ -43,6 +43,8 @@ extension Family {
             let silent = settings.isPresent("sliding_window") ? nil : 4096
             let window = try settings.countIfPresent("sliding_window") ?? silent
             plan.setWindow(window, on: try settings.slidingLayers(plan) { $0.isMultiple(of: 2) })
+            // Published files say it twice; transformers reads past the second.
+            if let window { try settings.require("sliding_window_size", equals: .integer(window)) }
             for index in plan.layers.indices {
                 plan.layers[index].attention.scale = scale
                 plan.layers[index].attention.softCap = attentionCap

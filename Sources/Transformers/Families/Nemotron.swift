@@ -14,6 +14,8 @@ extension Family {
                     fraction: 0.5, fractionNames: ["partial_rotary_factor", "rope_percent", "rope_percentage"]))
             var plan = try standard.plan(settings)
             plan.norm.weightOffset = 1
+            // Minitron's files say so; transformers takes the width of the stream over the number of heads.
+            try settings.require("kv_channels", equals: .integer(plan.heads.width))
             try settings.refuseUnread(harmless: Settings.harmlessKeys)
             return Architecture(plan: plan, sources: StandardDecoder.sources(plan, checkpoint))
         },

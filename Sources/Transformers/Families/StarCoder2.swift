@@ -16,8 +16,9 @@ extension Family {
             try settings.require("norm_type", equals: "layer_norm")
             try settings.require("mlp_type", equals: "default")
             try settings.requireWholeHeads(plan)
+            // Published files have an activation and an epsilon by older names, too, which transformers reads past.
             try settings.refuseUnread(
-                harmless: Settings.harmlessKeys)
+                harmless: Settings.harmlessKeys.union(["activation_function", "layer_norm_epsilon"]))
             let sources = StandardDecoder.sources(plan, checkpoint) { layer, prefix in
                 layer.feedForwardInput = ProjectionSource("\(prefix).mlp.c_fc.weight", plan.feedForward.width)
                 layer.feedForwardOutput = ProjectionSource("\(prefix).mlp.c_proj.weight", plan.width)
