@@ -5,7 +5,7 @@ import Linearity
 /// An evaluation with everything needed to trust and repeat it: what `evaluate` writes.
 public struct EvaluationReport: Sendable {
     public var model: Profile.Model
-    public var run: Run
+    public var run: Computation
     /// nil where no tokens were scored.
     public var tokens: TokenResult?
     /// nil where no questions were asked.
@@ -13,32 +13,6 @@ public struct EvaluationReport: Sendable {
 
     /// The name and version of the format.
     public static let schema = "straightedge.evaluation/1"
-
-    public struct Run: Sendable {
-        public var device: String
-        public var computeType: String
-        public var laneCount: Int
-        /// The matrix library and the kernel set it chose.
-        public var library: String
-        public var totalSeconds: Double
-        public var loadSeconds: Double
-        public var peakResidentByteCount: Int
-        public var program: AnalysisJob.Program
-
-        public init(
-            device: String, computeType: String, laneCount: Int, library: String, totalSeconds: Double,
-            loadSeconds: Double, peakResidentByteCount: Int, program: AnalysisJob.Program
-        ) {
-            self.device = device
-            self.computeType = computeType
-            self.laneCount = laneCount
-            self.library = library
-            self.totalSeconds = totalSeconds
-            self.loadSeconds = loadSeconds
-            self.peakResidentByteCount = peakResidentByteCount
-            self.program = program
-        }
-    }
 
     /// How well tokens were predicted.
     public struct TokenResult: Sendable {
@@ -83,7 +57,7 @@ public struct EvaluationReport: Sendable {
         }
     }
 
-    public init(model: Profile.Model, run: Run, tokens: TokenResult?, choices: ChoiceResult?) {
+    public init(model: Profile.Model, run: Computation, tokens: TokenResult?, choices: ChoiceResult?) {
         self.model = model
         self.run = run
         self.tokens = tokens
@@ -98,20 +72,10 @@ extension EvaluationReport {
     public func json() -> JSON {
         [
             "schema": .string(EvaluationReport.schema), "model": model.json(),
-            "corpus": tokens?.corpus.json() ?? .null, "run": runJSON(),
+            "corpus": tokens?.corpus.json() ?? .null, "run": run.json(),
             "figures": tokens.map { EvaluationReport.json($0.evaluation, $0.text) } ?? .null,
             "against": tokens?.against.map { againstJSON($0) } ?? .null,
             "choices": choices.map(EvaluationReport.json) ?? .null,
-        ]
-    }
-
-    private func runJSON() -> JSON {
-        [
-            "device": .string(run.device), "compute_type": .string(run.computeType),
-            "seconds": ["total": .number(run.totalSeconds), "load": .number(run.loadSeconds)],
-            "peak_resident_bytes": .integer(run.peakResidentByteCount), "lanes": .integer(run.laneCount),
-            "library": .string(run.library), "version": .string(run.program.version),
-            "git_revision": run.program.gitRevision.map(JSON.string) ?? .null,
         ]
     }
 

@@ -12,29 +12,21 @@ public struct PlanReport: Sendable {
     public var plan: PruningPlan
     public var fitTokenCount: Int
     public var heldOutTokenCount: Int
-    public var device: String
-    public var computeType: String
-    public var seconds: Double
-    public var peakResidentByteCount: Int
-    public var program: AnalysisJob.Program
+    public var run: Computation
 
     /// The name and version of the format of plan.json.
     public static let schema = "straightedge.plan/1"
 
     public init(
         model: Profile.Model, corpus: Profile.Corpus, plan: PruningPlan, fitTokenCount: Int, heldOutTokenCount: Int,
-        device: String, computeType: String, seconds: Double, peakResidentByteCount: Int, program: AnalysisJob.Program
+        run: Computation
     ) {
         self.model = model
         self.corpus = corpus
         self.plan = plan
         self.fitTokenCount = fitTokenCount
         self.heldOutTokenCount = heldOutTokenCount
-        self.device = device
-        self.computeType = computeType
-        self.seconds = seconds
-        self.peakResidentByteCount = peakResidentByteCount
-        self.program = program
+        self.run = run
     }
 }
 
@@ -64,12 +56,9 @@ extension PlanReport {
                 }),
             "base": plan.crossEntropy.map(PlanReport.losses) ?? .null,
             "candidates": .array(plan.candidates.map(candidate)),
-            "run": [
-                "fit_tokens": .integer(fitTokenCount), "held_out_tokens": .integer(heldOutTokenCount),
-                "device": .string(device), "compute_type": .string(computeType), "seconds": .number(seconds),
-                "peak_resident_bytes": .integer(peakResidentByteCount), "version": .string(program.version),
-                "git_revision": program.gitRevision.map(JSON.string) ?? .null,
-            ],
+            "run": run.json([
+                ("fit_tokens", .integer(fitTokenCount)), ("held_out_tokens", .integer(heldOutTokenCount)),
+            ]),
         ]
     }
 

@@ -22,7 +22,7 @@ public struct PruningReport: Sendable {
     public var fitTokenCount: Int
     public var heldOutTokenCount: Int
     public var limits: PruningLimits
-    public var run: EvaluationReport.Run
+    public var run: Computation
 
     /// The name and version of the format of manifest.json.
     public static let schema = "straightedge.pruning/1"
@@ -30,7 +30,7 @@ public struct PruningReport: Sendable {
     public init(
         model: Profile.Model, corpus: Profile.Corpus, mode: PruningMode, fit: FitSettings, site: Site,
         format: PruningJob.Format, plan: JSON?, candidates: [JSON], outcome: PruningJob.Outcome,
-        fitTokenCount: Int, heldOutTokenCount: Int, limits: PruningLimits, run: EvaluationReport.Run
+        fitTokenCount: Int, heldOutTokenCount: Int, limits: PruningLimits, run: Computation
     ) {
         self.model = model
         self.corpus = corpus
@@ -129,14 +129,9 @@ extension PruningReport {
                 "agreement": limits.agreement.map(JSON.number) ?? .null,
                 "violations": .array(violations.map(JSON.string)),
             ],
-            "run": [
-                "fit_tokens": .integer(fitTokenCount), "held_out_tokens": .integer(heldOutTokenCount),
-                "device": .string(run.device), "compute_type": .string(run.computeType),
-                "lanes": .integer(run.laneCount),
-                "library": .string(run.library), "seconds": .number(run.totalSeconds),
-                "peak_resident_bytes": .integer(run.peakResidentByteCount), "version": .string(run.program.version),
-                "git_revision": run.program.gitRevision.map(JSON.string) ?? .null,
-            ],
+            "run": run.json([
+                ("fit_tokens", .integer(fitTokenCount)), ("held_out_tokens", .integer(heldOutTokenCount)),
+            ]),
         ]
     }
 

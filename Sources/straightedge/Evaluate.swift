@@ -98,11 +98,9 @@ struct Evaluate: ParsableCommand {
             progress.clear()
             let report = EvaluationReport(
                 model: described,
-                run: EvaluationReport.Run(
-                    device: device.name, computeType: task.subject.computeType.rawValue, laneCount: device.laneCount,
-                    library: device.libraryDescription, totalSeconds: loadSeconds + stopwatch.lap(),
-                    loadSeconds: loadSeconds, peakResidentByteCount: HostResources.peakResidentByteCount(),
-                    program: BuildInformation.program),
+                run: Computation(
+                    on: device, computeType: task.subject.computeType, totalSeconds: stopwatch.elapsed,
+                    loadSeconds: loadSeconds, program: BuildInformation.program),
                 tokens: tokenResult, choices: choiceResult)
             try write(report)
             if !quiet { show(report) }

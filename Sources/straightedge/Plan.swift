@@ -92,6 +92,7 @@ struct Plan: ParsableCommand {
             let fingerprint = model.checkpoint.fingerprint()
             progress.clear()
             PruningWarnings.all(model, corpus, tokens).forEach(Failure.warn)
+            let loadSeconds = stopwatch.lap()
             let computeType = self.device.computeType(of: model, on: device)
             let planner = Planner(
                 model: model, device: device, settings: settings, computeType: computeType,
@@ -101,8 +102,9 @@ struct Plan: ParsableCommand {
             let report = PlanReport(
                 model: Profile.Model(model, fingerprint: fingerprint), corpus: Profile.Corpus(corpus), plan: plan,
                 fitTokenCount: tokens.fit.ids.count, heldOutTokenCount: tokens.heldOut.ids.count,
-                device: device.name, computeType: computeType.rawValue, seconds: stopwatch.lap(),
-                peakResidentByteCount: HostResources.peakResidentByteCount(), program: BuildInformation.program)
+                run: Computation(
+                    on: device, computeType: computeType, totalSeconds: stopwatch.elapsed, loadSeconds: loadSeconds,
+                    program: BuildInformation.program))
             try file.write(Array(report.json().serialized(indented: true).utf8))
             try file.finish()
             if !quiet { print("\(report.table())\n\n\(report.summary())\nPlan: \(out)") }

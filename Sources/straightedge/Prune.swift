@@ -143,10 +143,9 @@ struct Prune: ParsableCommand {
                 progress.show(stage + (share.map { ": \(Text.fixed(100 * $0, 0)) %" } ?? " …"))
             }, write: folder.map { folder in { try folder.write($0) } })
         progress.clear()
-        let run = EvaluationReport.Run(
-            device: device.name, computeType: pruner.computeType.rawValue, laneCount: device.laneCount,
-            library: device.libraryDescription, totalSeconds: stopwatch.elapsed, loadSeconds: loadSeconds,
-            peakResidentByteCount: HostResources.peakResidentByteCount(), program: BuildInformation.program)
+        let run = Computation(
+            on: device, computeType: pruner.computeType, totalSeconds: stopwatch.elapsed, loadSeconds: loadSeconds,
+            program: BuildInformation.program)
         let report = PruningReport(
             model: Profile.Model(model, fingerprint: fingerprint), corpus: Profile.Corpus(corpus), mode: mode,
             fit: pruner.fit, site: pruner.site, format: format, plan: selection.plan, candidates: selection.candidates,
