@@ -42,6 +42,7 @@ struct HiddenStates: ParsableCommand {
         try Failure.reporting {
             let device = try self.device.open()
             let model = try self.model.open()
+            Interruption.explain("nothing was written; the same command begins anew")
             let corpus = try self.corpus.load(for: model)
             let layout = SequenceLayout(lengths: corpus.sequences.map(\.count))
             let plan = model.plan
