@@ -71,8 +71,9 @@ import Glibc
         var problem: String
     }
 
-    private let data: OpaquePointer
-    private let context: OpaquePointer
+    /// Nil without memory for them: then every look fails.
+    private let data: OpaquePointer?
+    private let context: OpaquePointer?
     private let stack: OpaquePointer?
     /// Until when this thread may look for matches in a text.
     private var deadline = ThreadTime.distantFuture
@@ -97,11 +98,10 @@ import Glibc
     private static let secondsForByte = 1e-5
 
     init() {
-        guard let data = unsafe pcre2_match_data_create_8(1, nil),
-            let context = unsafe pcre2_match_context_create_8(nil)
-        else { fatalError("no memory for a match") }
-        unsafe (self.data, self.context) = (data, context)
+        unsafe data = pcre2_match_data_create_8(1, nil)
+        unsafe context = pcre2_match_context_create_8(nil)
         unsafe stack = pcre2_jit_stack_create_8(1 << 15, Self.stackByteCount, nil)
+        guard let context = unsafe context else { return }
         unsafe pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack))
         unsafe pcre2_set_heap_limit_8(context, Self.heapKibibyteCount)
     }
@@ -121,6 +121,9 @@ import Glibc
     fileprivate func find(
         _ code: OpaquePointer, in text: Span<UInt8>, _ range: Range<Int>, from start: Int
     ) throws(Failure) -> Range<Int>? {
+        guard let data = unsafe data, let context = unsafe context else {
+            throw Failure(byteOffset: start, problem: "there is no memory to look for a match")
+        }
         lookCount &+= 1
         if lookCount % Self.looksBetweenTimes == 0 { try checkTime(at: start) }
         var (place, byteCount) = (start, Self.firstByteCount)
@@ -128,7 +131,8 @@ import Glibc
             let end = Self.boundary(in: text, atMost: min(place + byteCount, range.upperBound), range)
             let placeCount = Self.placeCount * Self.firstByteCount / byteCount
             let last = min(place + placeCount, end < range.upperBound ? end - 1 : end)
-            let status = unsafe look(code, text, range.lowerBound..<end, isWhole: end == range.upperBound, place, last)
+            let status = unsafe look(
+                code, data, context, text, range.lowerBound..<end, isWhole: end == range.upperBound, place, last)
             if status >= 0 {
                 let ends = unsafe pcre2_get_ovector_pointer_8(data)
                 guard let ends = unsafe ends else { return nil }
@@ -161,7 +165,8 @@ import Glibc
     ///   match but `PCRE2_ERROR_PARTIAL`.
     @inline(__always)
     private func look(
-        _ code: OpaquePointer, _ text: Span<UInt8>, _ range: Range<Int>, isWhole: Bool, _ start: Int, _ last: Int
+        _ code: OpaquePointer, _ data: OpaquePointer, _ context: OpaquePointer, _ text: Span<UInt8>,
+        _ range: Range<Int>, isWhole: Bool, _ start: Int, _ last: Int
     ) -> Int32 {
         unsafe pcre2_set_match_limit_8(context, Self.stepLimit(byteCount: range.upperBound - start))
         unsafe pcre2_set_offset_limit_8(context, last - range.lowerBound)

@@ -34,7 +34,7 @@ struct TokenTextDecoder: Sendable {
     /// - Parameter repairs: whether U+FFFD stands for each byte of a run of single bytes that is not valid UTF-8, as the
     ///   `tokenizers` library has it.
     func decode(
-        _ tokens: consuming TokenTexts, repairs: Bool, _ room: RegularExpressionMatch
+        _ tokens: consuming PackedTexts, repairs: Bool, _ room: RegularExpressionMatch
     ) throws(RegularExpressionMatch.Failure) -> [UInt8] {
         var texts = consume tokens
         let limit = Growth.limit(texts.bytes.count)
@@ -61,7 +61,7 @@ struct TokenTextDecoder: Sendable {
 // MARK: - Steps
 
 extension TokenTextDecoder {
-    private static func unspelled(_ texts: TokenTexts) -> TokenTexts {
+    private static func unspelled(_ texts: PackedTexts) -> PackedTexts {
         var result: [UInt8] = []
         result.reserveCapacity(texts.bytes.count)
         for index in 0..<texts.count {
@@ -73,8 +73,8 @@ extension TokenTextDecoder {
         return .fused(result)
     }
 
-    private static func unitingBytes(_ texts: TokenTexts, repairs: Bool) -> TokenTexts {
-        var (result, run): (TokenTexts, [UInt8]) = (TokenTexts(count: texts.count), [])
+    private static func unitingBytes(_ texts: PackedTexts, repairs: Bool) -> PackedTexts {
+        var (result, run): (PackedTexts, [UInt8]) = (PackedTexts(count: texts.count), [])
         func endRun() {
             guard !run.isEmpty else { return }
             if repairs, (try? UTF8Span(validating: run.span)) == nil {
@@ -103,10 +103,10 @@ extension TokenTextDecoder {
     }
 
     private static func respaced(
-        _ texts: TokenTexts, _ replacement: Unicode.Scalar, _ scheme: PrependScheme
-    ) -> TokenTexts {
+        _ texts: PackedTexts, _ replacement: Unicode.Scalar, _ scheme: PrependScheme
+    ) -> PackedTexts {
         let replacement = Array(String(replacement).utf8)
-        var result = TokenTexts(count: texts.count)
+        var result = PackedTexts(count: texts.count)
         for index in 0..<texts.count {
             var rest = texts[index]
             while let first = rest.first {
@@ -123,8 +123,8 @@ extension TokenTextDecoder {
         return result
     }
 
-    private static func stripped(_ texts: TokenTexts, _ content: [UInt8], _ start: Int, _ end: Int) -> TokenTexts {
-        var result = TokenTexts(count: texts.count)
+    private static func stripped(_ texts: PackedTexts, _ content: [UInt8], _ start: Int, _ end: Int) -> PackedTexts {
+        var result = PackedTexts(count: texts.count)
         for index in 0..<texts.count {
             var (rest, count) = (texts[index], 0)
             while count < start, rest.starts(with: content) {
@@ -142,9 +142,10 @@ extension TokenTextDecoder {
     }
 
     private static func replaced(
-        _ texts: TokenTexts, _ matcher: TextMatcher, _ content: [UInt8], _ room: RegularExpressionMatch, _ limit: Growth
-    ) throws(RegularExpressionMatch.Failure) -> TokenTexts {
-        var result = TokenTexts(count: texts.count)
+        _ texts: PackedTexts, _ matcher: TextMatcher, _ content: [UInt8], _ room: RegularExpressionMatch,
+        _ limit: Growth
+    ) throws(RegularExpressionMatch.Failure) -> PackedTexts {
+        var result = PackedTexts(count: texts.count)
         for index in 0..<texts.count {
             let text = texts.bytes.span.extracting(texts.range(index))
             var events = PieceEvents(matcher, 0..<text.count)

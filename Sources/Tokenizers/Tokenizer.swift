@@ -453,7 +453,7 @@ extension Tokenizer {
     public func decodeBytes(_ ids: [Int32]) throws(TokenizerError) -> [UInt8] { try bytes(of: ids, repairs: false) }
 
     private func bytes(of ids: [Int32], repairs: Bool) throws(TokenizerError) -> [UInt8] {
-        var texts = TokenTexts(count: ids.count)
+        var texts = PackedTexts(count: ids.count)
         for (index, id) in ids.enumerated() {
             guard let token = vocabulary.bytes(of: id) else {
                 throw .unknownID(id: id, index: index, vocabularySize: vocabularySize)

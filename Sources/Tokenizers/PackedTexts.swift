@@ -1,6 +1,6 @@
 /// The texts of tokens on their way to one text, one after another in one array: a list of millions of ids takes what
 /// their bytes take and nine bytes each.
-struct TokenTexts {
+struct PackedTexts {
     private(set) var bytes: [UInt8] = []
     private var ends: [Int] = []
     private var literals: [Bool] = []
@@ -23,8 +23,8 @@ struct TokenTexts {
     func isLiteral(_ index: Int) -> Bool { literals[index] }
 
     /// One text of these bytes.
-    static func fused(_ bytes: [UInt8]) -> TokenTexts {
-        var texts = TokenTexts()
+    static func fused(_ bytes: [UInt8]) -> PackedTexts {
+        var texts = PackedTexts()
         texts.bytes = bytes
         texts.endText()
         return texts
