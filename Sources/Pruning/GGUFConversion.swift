@@ -35,8 +35,9 @@ struct GGUFConversion {
         guard GGUFConversion.architectures.contains(name) else {
             throw .inexpressible(
                 path: path,
-                problem: "a \(name) model in GGUF is not written as a Hugging Face folder; llama and qwen2 are. Export "
-                    + "GGUF, or start from the folder that the file was converted from")
+                problem: "a \(name) model in GGUF is not written as a Hugging Face folder; llama and qwen2 are. Start "
+                    + "from the Hugging Face folder that the file was converted from, or remove or merge layers in GGUF"
+            )
         }
         self.model = try GGUFConversion.completed(model, isQwen: name == "qwen2")
         isPermuted = name == "llama"

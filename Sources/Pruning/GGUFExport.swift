@@ -71,7 +71,7 @@ public struct GGUFExport {
     }
 
     /// What can be done where GGUF cannot say what a model is.
-    fileprivate static func otherFormat(_ family: String) -> String {
+    static func otherFormat(_ family: String) -> String {
         GGUFConversion.architectures.contains(family)
             ? "use --format huggingface" : "start from the Hugging Face folder that the file was converted from"
     }
@@ -123,7 +123,7 @@ private struct Layout {
                 path: path,
                 problem:
                     "llama.cpp's \(name) has no bias behind the MLP, and merged layers are to get one; merge without "
-                    + "--add-bias, remove the layers, or \(GGUFExport.otherFormat(model.plan.family))")
+                    + "--add-bias, or remove the layers")
         }
         return true
     }

@@ -333,6 +333,12 @@ extension Pruner {
     public func checkGGUFExport(
         _ layers: CutLayers, projectionType: ElementType?, beside path: String
     ) throws(ExportError) {
+        guard mode != .replace else {
+            throw .inexpressible(
+                path: model.checkpoint.path,
+                problem: "llama.cpp has no layer that is a linear map; use --mode merge or remove, or "
+                    + GGUFExport.otherFormat(model.plan.family))
+        }
         var edit = ModelEdit(keeping: layers.kept)
         edit.addsFeedForwardBiases = addsFeedForwardBiases
         try GGUFExport(model, edit: edit, projectionType: projectionType).rehearse(beside: path)

@@ -50,11 +50,6 @@ struct PrunedModelFolder {
                         "a GGUF file is written of a GGUF file only; write a Hugging Face folder and convert it "
                         + "with llama.cpp's convert_hf_to_gguf.py")
             }
-            guard pruner.mode != .replace else {
-                throw FormatProblem(
-                    description:
-                        "llama.cpp has no layer that is a linear map: use --format huggingface, or --mode merge")
-            }
             if pruner.mode == .remove, type != nil {
                 throw FormatProblem(description: "--type is of merged projections, and --mode remove changes none")
             }
