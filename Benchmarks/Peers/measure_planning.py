@@ -44,7 +44,7 @@ def seconds(command):
 
 
 def held_out(sequences, token_count):
-    """The last sequences, as many as it takes to have so many tokens."""
+    """The last sequences, as many as it takes to have so many tokens; a plan keeps at most half of all."""
     kept = []
     while sequences and sum(map(len, kept)) < token_count:
         kept.insert(0, sequences.pop())
@@ -70,6 +70,10 @@ def main():
             plan_runs.append(seconds(plan))
             full_runs.append(seconds(evaluate + [folder / "kept.jsonl"]))
         document = json.loads((folder / "plan.json").read_text())
+    # At most half of all tokens are held out: with fewer than these, the two would not be the same work.
+    judged = document["run"]["held_out_tokens"]
+    if judged != sum(map(len, kept)):
+        sys.exit(f"the plan held out {judged} tokens, the full pass takes {sum(map(len, kept))}: give more tokens")
     modes = ["remove", "replace", "merge"]
     count = sum(isinstance(candidate.get(mode), dict) for candidate in document["candidates"] for mode in modes)
     loading = np.mean(loading_runs, axis=0)
