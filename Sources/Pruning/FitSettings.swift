@@ -4,8 +4,8 @@ public import LinearAlgebra
 public struct FitSettings: Sendable, Hashable {
     /// The kind of maps in the place of layers.
     public var kind = MapKind.leastSquares
-    /// The kind of what merged projections take up. A penalty, because each merge asks of few directions of one MLP's output
-    /// what it can hardly give: least squares then fits the calibration tokens.
+    /// The kind of what merged projections take up. A penalty, because least squares follow the calibration tokens: of
+    /// SmolLM2-135M without eight layers, on 8,192 tokens, they leave 1.3 % more perplexity on others.
     public var mergedKind = MapKind.ridge(alpha: nil)
     /// First tokens of each sequence that fits leave out.
     public var skippedTokenCount = 0
