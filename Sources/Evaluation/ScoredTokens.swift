@@ -36,8 +36,10 @@ public struct ScoredTokens: Sendable {
         self.targets = targets
     }
 
-    /// The scored rows in runs of at most `rowCount`, whatever the sequences.
-    func slabs(rowCount: Int) -> [ScoredSlab] {
+    /// The scored rows in even runs of at most `limit`, whatever the sequences.
+    func slabs(rowCount limit: Int) -> [ScoredSlab] {
+        let slabCount = SequenceLayout.sharedCount(atLeast: (count + limit - 1) / limit)
+        let rowCount = max(1, (count + slabCount - 1) / slabCount)
         var slabs: [ScoredSlab] = []
         var slab = ScoredSlab(firstTarget: 0)
         for (sequence, rows) in rows.enumerated() {

@@ -24,14 +24,15 @@ public final class Forward: Sendable {
     ///   - model: The model; its weights stay in the file until a layer is applied.
     ///   - device: Where to compute.
     ///   - layout: The sequences.
-    ///   - slabTokenCount: Tokens computed at once on each lane; a longer sequence is a slab of its own.
+    ///   - slabTokenCount: Tokens computed at once on each lane, at most; a longer sequence is a slab of its own. nil for what
+    ///     the device prefers.
     ///   - placement: Where streams are kept.
     ///   - computeType: Of the operands of matrix products.
     ///   - layersReadAhead: Layers that will be applied in this order, so that the next one's weights are read while one
     ///     computes, which takes the memory of two (`workingByteCount`); empty to read each layer when it is applied.
     /// - Throws: `TransformerError.sequence` for an empty sequence or one beyond the model's positions.
     public init(
-        model: DecoderModel, device: Device, layout: SequenceLayout, slabTokenCount: Int = 1024,
+        model: DecoderModel, device: Device, layout: SequenceLayout, slabTokenCount: Int? = nil,
         placement: Stream.PlacementKind = .memory, computeType: ComputeType = .f32,
         layersReadAhead: Range<Int> = 0..<0
     ) throws(TransformerError) {
@@ -39,7 +40,7 @@ public final class Forward: Sendable {
         self.device = device
         self.layout = layout
         self.placement = placement
-        self.slabTokenCount = slabTokenCount
+        self.slabTokenCount = slabTokenCount ?? device.preferredRowCounts.slab
         reader = WeightReader(plan: model.plan, checkpoint: model.checkpoint, device: device, computeType: computeType)
         prefetch = WeightPrefetch(
             reader: reader, sources: model.sources.layers,
@@ -47,7 +48,7 @@ public final class Forward: Sendable {
         for (index, length) in layout.lengths.enumerated() where !(1...model.plan.maximumPositions).contains(length) {
             throw .sequence(index: index, length: length, maximum: model.plan.maximumPositions)
         }
-        slabs = layout.slabs(tokenCount: slabTokenCount)
+        slabs = layout.slabs(tokenCount: self.slabTokenCount)
         let capacity = slabs.map { layout.rows(of: $0).count }.max() ?? 0
         let plan = model.plan
         let laneCount = min(device.laneCount, slabs.count)

@@ -59,7 +59,8 @@ struct SmallAnalysis {
 
     /// X and Y of attention's and of the MLP's step in every layer, as an observer sees them.
     func sublayerStreams() throws -> [(site: StepSite, x: [Float], y: [Float])] {
-        let forward = try Forward(model: model, device: device, layout: layout)
+        let forward = try Forward(
+            model: model, device: device, layout: layout, slabTokenCount: layout.tokenCount)
         var stream = try forward.embed(tokens)
         var streams: [(site: StepSite, x: [Float], y: [Float])] = []
         for layer in 0..<model.plan.layerCount {

@@ -16,7 +16,7 @@ package struct HostBackend: Backend {
 
     package var laneCount: Int { lanes.count }
     package var prefersProducts: Bool { false }
-    package var preferredRowCounts: (slab: Int, activations: Int) { (1024, 512) }
+    package var preferredRowCounts: (slab: Int, activations: Int) { (512, 512) }
 
     package func concurrently(_ taskCount: Int, _ body: @Sendable (_ task: Int, _ lane: Int) -> Void) {
         lanes(taskCount, body)
