@@ -62,7 +62,7 @@ def main():
         (folder / "one.jsonl").write_text(f"{json.dumps(kept[0][:2])}\n")
         evaluate = tool + ["evaluate", arguments.model, "--tokens"]
         plan = tool + ["plan", arguments.model, "--drop", 1, "--tokens", arguments.tokens]
-        plan += ["--held-out-tokens", arguments.held_out_tokens, "--out", folder / "plan.json"]
+        plan += ["--held-out-tokens", arguments.held_out_tokens, "--force", "--out", folder / "plan.json"]
         loading_runs, full_runs, plan_runs = [], [], []
         for _ in range(arguments.runs):
             loading_runs.append(seconds(evaluate + [folder / "one.jsonl"]))

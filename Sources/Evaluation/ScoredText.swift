@@ -50,22 +50,28 @@ extension EvaluationJob {
                 model: name, size: model.plan.vocabularySize, reference: otherName,
                 referenceSize: reference.plan.vocabularySize)
         }
-        let (tokenizer, other): (Tokenizer, Tokenizer)
+        let difference: String?
         do throws(TokenizerError) {
-            (tokenizer, other) = (try Tokenizer(model.checkpoint), try Tokenizer(reference.checkpoint))
+            difference = try firstDifference(
+                Tokenizer(model.checkpoint), Tokenizer(reference.checkpoint), of: Set(tokens.ids).union(tokens.targets))
         } catch {
             return error.description
         }
-        for id in Set(tokens.ids).union(tokens.targets).sorted() where tokenizer.token(id) != other.token(id) {
-            throw .otherTokens(
-                model: name, reference: otherName,
-                problem: "id \(id) stands for \(text(of: id, tokenizer)) in one and \(text(of: id, other)) in the other"
-            )
+        guard let difference else { return nil }
+        throw .otherTokens(model: name, reference: otherName, problem: difference)
+    }
+
+    private static func firstDifference(
+        _ tokenizer: Tokenizer, _ other: Tokenizer, of ids: Set<Int32>
+    ) throws(TokenizerError) -> String? {
+        for id in ids.sorted() {
+            let (bytes, others) = (try tokenizer.token(id), try other.token(id))
+            if bytes != others { return "id \(id) stands for \(text(bytes)) in one and \(text(others)) in the other" }
         }
         return nil
     }
 
-    private static func text(of id: Int32, _ tokenizer: Tokenizer) -> String {
-        tokenizer.token(id).map { String(decoding: $0, as: UTF8.self).quoted } ?? "nothing"
+    private static func text(_ bytes: [UInt8]?) -> String {
+        bytes.map { String(decoding: $0, as: UTF8.self).quoted } ?? "nothing"
     }
 }

@@ -36,10 +36,15 @@ public struct ScoredTokens: Sendable {
         self.targets = targets
     }
 
-    /// The scored rows in even runs of at most `limit`, whatever the sequences.
-    func slabs(rowCount limit: Int) -> [ScoredSlab] {
-        let slabCount = SequenceLayout.sharedCount(atLeast: (count + limit - 1) / limit)
-        let rowCount = max(1, (count + slabCount - 1) / slabCount)
+    /// The scored rows in even runs of at most `limit`, whatever the sequences, with which so many lanes are done soonest.
+    func slabs(rowCount limit: Int, laneCount: Int) -> [ScoredSlab] {
+        let fewest = (count + limit - 1) / limit
+        return SlabSharing(laneCount: laneCount).best(fewest: fewest, rowCount: \.rowCount) { slabCount in
+            runs(rowCount: max(1, (count + slabCount - 1) / max(1, slabCount)))
+        }
+    }
+
+    private func runs(rowCount: Int) -> [ScoredSlab] {
         var slabs: [ScoredSlab] = []
         var slab = ScoredSlab(firstTarget: 0)
         for (sequence, rows) in rows.enumerated() {

@@ -78,10 +78,22 @@ public struct AnalysisJob {
         }
     }
 
-    /// The texts of the tokens, where the model's tokenizer can be read.
+    /// The texts of the tokens, none where the model's tokenizer cannot be read: `warnings` says why.
     private func texts(of ids: [Int32], _ layout: SequenceLayout) -> TokenTexts {
         let tokenizer = try? Tokenizer(model.checkpoint)
         return TokenTexts(layout: layout, ids: ids) { try? tokenizer?.decode($0) }
+    }
+
+    /// Why tokens are shown without their texts; nil where they are not.
+    private var reasonAgainstTexts: String? {
+        guard settings.measuresTokenErrors else { return nil }
+        do throws(TokenizerError) {
+            _ = try Tokenizer(model.checkpoint)
+            return nil
+        } catch {
+            if case .noTokenizer(let path) = error { return "\(path) has no tokenizer" }
+            return error.description
+        }
     }
 }
 
@@ -123,6 +135,9 @@ extension AnalysisJob {
         }
         if let asked = corpus.askedTokenCount, count < asked {
             warnings.append("the text has only \(count) tokens, \(asked) were asked for; all of them are used")
+        }
+        if let reasonAgainstTexts {
+            warnings.append("the tokens of largest error are shown without their texts: \(reasonAgainstTexts)")
         }
         return warnings
     }

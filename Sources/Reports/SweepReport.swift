@@ -78,8 +78,8 @@ extension SweepReport {
 
     /// The means of a checkpoint in a few words.
     public static func line(_ profile: Profile) -> String {
-        guard let run = try? Comparison([(path: "", profile: profile)]).runs[0], let view = profile.result.views.last
-        else { return "" }
+        guard let view = profile.result.views.last else { return "" }
+        let run = Comparison.Run(label: "", profile: profile, differences: [])
         let means = ComparedScore.all.map { score in
             "\(Text.plain(run.summary(view.view, score, .fit)?.mean)) \(score.title)"
         }

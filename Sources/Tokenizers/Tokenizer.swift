@@ -473,7 +473,11 @@ extension Tokenizer {
     }
 
     /// The bytes that one id stands for by itself, or nil where there is no such id.
-    public func token(_ id: Int32) -> [UInt8]? { try? decodeBytes([id]) }
+    ///
+    /// - Throws: `tooMuchWork`.
+    public func token(_ id: Int32) throws(TokenizerError) -> [UInt8]? {
+        vocabulary.bytes(of: id) == nil ? nil : try decodeBytes([id])
+    }
 }
 
 // MARK: - What it is

@@ -30,25 +30,19 @@ public struct SequenceLayout: Sendable, Hashable {
         return low
     }
 
-    /// Runs of whole sequences of at most `tokenCount` tokens, as even as can be, and of a number that cores share; a longer
-    /// sequence is a run of its own.
-    public func slabs(tokenCount: Int) -> [Range<Int>] {
-        let count = SequenceLayout.sharedCount(atLeast: runs(tokenCount: tokenCount).count)
-        // The smallest limit that gives no more.
-        var (low, high) = (1, max(1, tokenCount))
-        while low < high {
-            let middle = (low + high) / 2
-            if runs(tokenCount: middle).count <= count { high = middle } else { low = middle + 1 }
+    /// Runs of whole sequences of at most `tokenCount` tokens, with which so many lanes are done soonest; a longer sequence
+    /// is a run of its own.
+    public func slabs(tokenCount: Int, laneCount: Int) -> [Range<Int>] {
+        let fewest = runs(tokenCount: tokenCount).count
+        return SlabSharing(laneCount: laneCount).best(fewest: fewest, rowCount: { rows(of: $0).count }) { count in
+            // The smallest limit that gives no more.
+            var (low, high) = (1, max(1, tokenCount))
+            while low < high {
+                let middle = (low + high) / 2
+                if runs(tokenCount: middle).count <= count { high = middle } else { low = middle + 1 }
+            }
+            return runs(tokenCount: low)
         }
-        return runs(tokenCount: low)
-    }
-
-    /// The smallest number of even tasks that 2, 4 or 8 cores share without waiting for one another: a power of two or a
-    /// multiple of 8. It is chosen without a look at the cores, so that results do not depend on them.
-    package static func sharedCount(atLeast count: Int) -> Int {
-        var shared = 1
-        while shared < min(count, 8) { shared *= 2 }
-        return count <= 8 ? shared : (count + 7) / 8 * 8
     }
 
     /// Each run takes as many sequences as it may.

@@ -163,7 +163,7 @@ struct EvaluatorTests {
         let calls = Calls()
         _ = try pass.evaluator.score(pass.streams[2]) { calls.note($0, of: $1) }
         // 127 tokens of the six sequences have one before them.
-        #expect(calls.all == [[1, 4], [2, 4], [3, 4], [4, 4]])
+        #expect(calls.all == [[1, 3], [2, 3], [3, 3]])
     }
 
     @Test("one sequence has figures, and no errors")

@@ -59,13 +59,14 @@ struct SmallAnalysis {
 
     /// X and Y of attention's and of the MLP's step in every layer, as an observer sees them.
     func sublayerStreams() throws -> [(site: StepSite, x: [Float], y: [Float])] {
+        // One lane, and so one slab, which holds all tokens: what is seen is the whole stream.
+        let device = Device.host(laneCount: 1)
         let forward = try Forward(
             model: model, device: device, layout: layout, slabTokenCount: layout.tokenCount)
         var stream = try forward.embed(tokens)
         var streams: [(site: StepSite, x: [Float], y: [Float])] = []
         for layer in 0..<model.plan.layerCount {
             let recorder = Recorder(device: device)
-            // One slab holds all tokens, so that what is seen is the whole stream.
             stream = try forward.apply(layer, to: stream, observer: recorder)
             streams += recorder.seen.withLock { $0 }
         }

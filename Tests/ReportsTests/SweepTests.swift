@@ -174,6 +174,16 @@ struct SweepTests {
             page.contains("href=\"./javascript%3Aalert%281%29%22%3E%3Cscript%3Ealert%282%29%3C%26%252e/report.html\""))
     }
 
+    // MARK: Texts
+
+    @Test("a model without a tokenizer, whose tokens of largest error are to be shown, is warned of")
+    func missingTokenizer() throws {
+        var settings = SweepTests.settings
+        #expect(try job("a", settings: settings).warnings.allSatisfy { !$0.contains("tokenizer") })
+        settings.measuresTokenErrors = true
+        #expect(try job("a", settings: settings).warnings.contains { $0.hasSuffix("llama-tied has no tokenizer") })
+    }
+
     // MARK: Means
 
     private struct Interrupted: Error {}
@@ -195,7 +205,9 @@ struct SweepTests {
     }
 
     /// The tied fixture, whatever the checkpoint is called.
-    private func job(_ name: String, tokenSeed: UInt64 = 1) throws -> AnalysisJob {
+    private func job(
+        _ name: String, tokenSeed: UInt64 = 1, settings: Analysis.Settings = SweepTests.settings
+    ) throws -> AnalysisJob {
         let folder = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(
             separator: "/")
         let model = try DecoderModel(Checkpoint.open("\(folder)/TransformersTests/Fixtures/llama-tied"))
@@ -210,7 +222,7 @@ struct SweepTests {
         }
         let file = try MappedFile(place.write(lines.joined(), to: "ids.jsonl"))
         return try AnalysisJob(
-            model: model, device: .host(laneCount: 1), settings: SweepTests.settings, program: SweepTests.program
+            model: model, device: .host(laneCount: 1), settings: settings, program: SweepTests.program
         ) { try Corpus.tokens(file, vocabularySize: $0.plan.vocabularySize) }
     }
 
