@@ -55,6 +55,7 @@ void gather_panels(ck_context &, ck_stream_pair pair, const std::int32_t *rows, 
 void add_cross_products(ck_context &, ck_panels panels, std::int64_t rowCount, ck_tensor gram, ck_tensor cross,
                         ck_tensor targetGram);
 void row_statistics(ck_context &, ck_tensor x, ck_tensor y, ck_tensor result);
+void row_products(ck_context &, ck_tensor x, ck_tensor y, ck_tensor result);
 void squared_distances(ck_context &, ck_tensor x, ck_tensor center, ck_tensor result);
 void prediction_errors(ck_context &, ck_tensor prediction, ck_tensor bias, ck_tensor target, ck_tensor x,
                        ck_tensor inputWeights, ck_tensor outputWeights, ck_tensor result);

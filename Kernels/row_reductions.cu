@@ -46,6 +46,21 @@ __global__ void row_statistics_kernel(Matrix<const T> x, Matrix<const T> y, Matr
     output[3] = xy;
 }
 
+// result[i] = x·y.
+template <typename T, int width>
+__global__ void row_products_kernel(Matrix<const T> x, Matrix<const T> y, double *result) {
+    const std::int64_t row = row_of_warp();
+    if (row >= x.rows) return;
+    double sum = 0;
+    for_vectors_of_lane<width>(x.columns, [&](std::int64_t column) {
+        const auto a = Vector<T, width>::load(x.row(row) + column);
+        const auto b = Vector<T, width>::load(y.row(row) + column);
+        for (int i = 0; i < width; ++i) sum += static_cast<double>(a.elements[i]) * static_cast<double>(b.elements[i]);
+    });
+    sum = warp_sum(sum);
+    if (threadIdx.x == 0) result[row] = sum;
+}
+
 // result[i] = ‖x - center‖².
 template <typename T, int width>
 __global__ void squared_distances_kernel(Matrix<const T> x, const double *center, double *result) {
@@ -153,6 +168,17 @@ void row_statistics(ck_context &context, ck_tensor x, ck_tensor y, ck_tensor res
         with_width<T>({x, y}, [&](auto width) {
             CHECK(launch(row_statistics_kernel<T, width>, row_grid(x.rows), row_block(), 0, context.stream,
                          matrix<const T>(x), matrix<const T>(y), matrix<double>(result)));
+        });
+    });
+}
+
+void row_products(ck_context &context, ck_tensor x, ck_tensor y, ck_tensor result) {
+    if (x.rows == 0) return;
+    with_real_type(x.type, [&](auto type) {
+        using T = typename decltype(type)::type;
+        with_width<T>({x, y}, [&](auto width) {
+            CHECK(launch(row_products_kernel<T, width>, row_grid(x.rows), row_block(), 0, context.stream,
+                         matrix<const T>(x), matrix<const T>(y), address<double>(result)));
         });
     });
 }

@@ -178,6 +178,7 @@ ck_api make_table() {
     api.gather_panels = Entry<gather_panels>::call;
     api.add_cross_products = Entry<add_cross_products>::call;
     api.row_statistics = Entry<row_statistics>::call;
+    api.row_products = Entry<row_products>::call;
     api.squared_distances = Entry<squared_distances>::call;
     api.prediction_errors = Entry<prediction_errors>::call;
     api.add_outer_product = Entry<add_outer_product>::call;

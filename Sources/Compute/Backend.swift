@@ -104,6 +104,8 @@ package protocol Backend: Sendable {
         throws(ComputeError)
     /// result[i] = (‖x‖, ‖y‖, ‖y - x‖, x·y) of row i, in float64.
     func rowStatistics(_ x: Tensor, _ y: Tensor, into result: Tensor) throws(ComputeError)
+    /// result[i] = x·y of row i, in float64.
+    func rowProducts(_ x: Tensor, _ y: Tensor, into result: Tensor) throws(ComputeError)
     /// result[i] = ‖xᵢ - center‖², in float64.
     func squaredDistances(_ x: Tensor, from center: Tensor, into result: Tensor) throws(ComputeError)
     /// Per row, with e = prediction + bias - target: (‖e‖, √Σ x²·inputWeights, √Σ e²·outputWeights).

@@ -83,6 +83,20 @@ extension Device {
         try backend.rowStatistics(x, y, into: result)
     }
 
+    /// Per row: result[i] = xᵢ·yᵢ, computed in float64.
+    ///
+    /// - Parameters:
+    ///   - x: (rows, width) float32 or float64; `y` likewise.
+    ///   - result: (rows) float64.
+    public func rowProducts(_ x: Tensor, _ y: Tensor, into result: Tensor) throws(ComputeError) {
+        try checkFloatingPoint(x, "x", in: "rowProducts")
+        try check(y, "y", x.elementType, in: "rowProducts")
+        try check(y, "y", rows: x.rows, columns: x.columns, in: "rowProducts")
+        try check(result, "result", .float64, in: "rowProducts")
+        try check(result, "result", rows: 1, columns: x.rows, in: "rowProducts")
+        try backend.rowProducts(x, y, into: result)
+    }
+
     /// Per row: result[i] = ‖xᵢ - center‖², computed in float64.
     ///
     /// - Parameters:

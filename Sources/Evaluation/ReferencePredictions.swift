@@ -64,9 +64,8 @@ struct ReferencePredictions {
     private static func means(
         of logits: Tensor, under probabilities: Tensor, _ device: Device
     ) throws(ComputeError) -> [Double] {
-        let result = try device.makeTensor([logits.rows, 4], .float64, for: "mean logits")
-        try device.rowStatistics(probabilities, logits, into: result)
-        let statistics = try device.doubles(of: result)
-        return stride(from: 3, to: statistics.count, by: 4).map { statistics[$0] }
+        let result = try device.makeTensor([logits.rows], .float64, for: "mean logits")
+        try device.rowProducts(probabilities, logits, into: result)
+        return try device.doubles(of: result)
     }
 }

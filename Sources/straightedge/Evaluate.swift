@@ -149,8 +149,8 @@ private struct EvaluationTask {
                 return try Tokenizer(model.checkpoint)
             } catch {
                 // A reference has the same vocabulary, and perhaps the files of it.
-                guard let reference, let tokenizer = try? Tokenizer(reference.model.checkpoint) else { throw error }
-                return tokenizer
+                guard case .noTokenizer = error, let reference else { throw error }
+                return try Tokenizer(reference.model.checkpoint)
             }
         }
         let described = Profile.Corpus(corpus)

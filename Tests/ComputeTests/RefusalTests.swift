@@ -409,6 +409,13 @@ import Testing
         expectShape("rowStatistics", "result") {
             try device.rowStatistics(x, x, into: try tensor([4, 3], .float64))
         }
+        expectShape("rowProducts", "result") { try device.rowProducts(x, x, into: try tensor([3], .float64)) }
+        expectShape("rowProducts", "y") {
+            try device.rowProducts(x, try tensor([4, 2]), into: try tensor([4], .float64))
+        }
+        expectType("rowProducts", "y") {
+            try device.rowProducts(x, try tensor([4, 3], .float64), into: try tensor([4], .float64))
+        }
     }
 
     @Test func linearAlgebra() throws {

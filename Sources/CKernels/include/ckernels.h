@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 // Changes whenever the table or a struct in it does.
-#define CK_ABI_VERSION 4
+#define CK_ABI_VERSION 5
 
 // What a function returns; `describe_error` has the words.
 typedef enum {
@@ -239,6 +239,7 @@ typedef struct ck_api {
     int32_t (*CK_NONNULL add_cross_products)(ck_context *CK_NONNULL context, ck_panels panels, int64_t row_count,
                                              ck_tensor gram, ck_tensor cross, ck_tensor target_gram);
     int32_t (*CK_NONNULL row_statistics)(ck_context *CK_NONNULL context, ck_tensor x, ck_tensor y, ck_tensor result);
+    int32_t (*CK_NONNULL row_products)(ck_context *CK_NONNULL context, ck_tensor x, ck_tensor y, ck_tensor result);
     int32_t (*CK_NONNULL squared_distances)(ck_context *CK_NONNULL context, ck_tensor x, ck_tensor center,
                                             ck_tensor result);
     int32_t (*CK_NONNULL prediction_errors)(ck_context *CK_NONNULL context, ck_tensor prediction, ck_tensor bias,

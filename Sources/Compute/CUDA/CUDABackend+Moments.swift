@@ -28,6 +28,12 @@ extension CUDABackend {
         }
     }
 
+    package func rowProducts(_ x: Tensor, _ y: Tensor, into result: Tensor) throws(ComputeError) {
+        try unsafe call("row_products") { api, context in
+            unsafe api.row_products(context, x.kernels, y.kernels, result.kernels)
+        }
+    }
+
     package func squaredDistances(_ x: Tensor, from center: Tensor, into result: Tensor) throws(ComputeError) {
         try unsafe call("squared_distances") { api, context in
             unsafe api.squared_distances(context, x.kernels, center.kernels, result.kernels)

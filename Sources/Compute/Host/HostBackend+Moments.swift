@@ -224,6 +224,31 @@ extension HostBackend {
         unsafe result[3] = xy.sum()
     }
 
+    package func rowProducts(_ x: Tensor, _ y: Tensor, into result: Tensor) {
+        forEachRow(of: x) { row in
+            let (offsetX, offsetY) = (row * x.leadingDimension, row * y.leadingDimension)
+            unsafe result.doubles[row] =
+                unsafe x.elementType == .float64
+                ? product(x.doubles + offsetX, y.doubles + offsetY, x.columns)
+                : product(x.floats + offsetX, y.floats + offsetY, x.columns)
+        }
+    }
+
+    @inline(__always)
+    private func product<Element: BinaryFloatingPoint>(
+        _ x: UnsafePointer<Element>, _ y: UnsafePointer<Element>, _ width: Int
+    ) -> Double {
+        var (even, odd) = (SIMD4<Double>.zero, SIMD4<Double>.zero)
+        let wholeCount = width & ~7
+        for i in stride(from: 0, to: wholeCount, by: 8) {
+            even += unsafe Loops.doubles(x + i) * Loops.doubles(y + i)
+            odd += unsafe Loops.doubles(x + i + 4) * Loops.doubles(y + i + 4)
+        }
+        var sum = (even + odd).sum()
+        for i in wholeCount..<width { sum += unsafe Double(x[i]) * Double(y[i]) }
+        return sum
+    }
+
     package func squaredDistances(_ x: Tensor, from center: Tensor, into result: Tensor) {
         forEachRow(of: x) { row in
             let offset = row * x.leadingDimension

@@ -10,6 +10,7 @@ enum StatisticsCases {
         for (rows, width, alignment) in [(1, 1, 1), (33, 31, 1), (300, 33, 1), (5, 1000, 1), (7, 1000, 8)] {
             cases += [1e-30, 1, 1e30].map { rowStatistics(rows, width, alignment: alignment, range: $0, .float32) }
             cases += [1e-70, 1, 1e70].map { rowStatistics(rows, width, alignment: alignment, range: $0, .float64) }
+            cases += [ElementType.float32, .float64].map { rowProducts(rows, width, alignment: alignment, $0) }
             cases += [ElementType.float32, .float64].map { squaredDistances(rows, width, alignment: alignment, $0) }
         }
         return cases
@@ -49,6 +50,27 @@ enum StatisticsCases {
                     trial.judgement.compare(got[row, i], want, scale: want, tolerance, "norm \(i) of row \(row)")
                 }
                 trial.judgement.compare(got[row, 3], inner, scale: scale, tolerance, "inner product of row \(row)")
+            }
+        }
+    }
+
+    private static func rowProducts(
+        _ rows: Int, _ width: Int, alignment: Int, _ type: ElementType
+    ) -> ConformanceCase {
+        ConformanceCase("row_products", "rows=\(rows) width=\(width) aligned=\(alignment) \(type.rawValue)") {
+            trial throws(ComputeError) in
+            let (x, y) = (trial.matrix(rows, width, type), trial.matrix(rows, width, type))
+            let result = try trial.output(1, rows, .float64)
+            try trial.device.rowProducts(
+                try trial.input(x, type, alignment: alignment), try trial.input(y, type, alignment: alignment),
+                into: result)
+            let got = try trial.values(of: result)
+            let tolerance = Tolerance(.float64, roundings: 2, factor: 2, length: width)
+            for row in 0..<rows {
+                let products = (0..<width).map { x[row, $0] * y[row, $0] }
+                trial.judgement.compare(
+                    got[0, row], products.reduce(0, +), scale: products.reduce(0) { $0 + abs($1) }, tolerance,
+                    "row \(row)")
             }
         }
     }
