@@ -13,6 +13,8 @@ public struct AnalysisJob {
     public let corpus: Corpus
     public let program: Program
     private let modelFingerprint: String
+    /// What tells the texts of tokens; nil where they are not wanted.
+    private let tokenizer: Result<Tokenizer, TokenizerError>?
     private let loadSeconds: Double
 
     /// The program that measures.
@@ -36,6 +38,9 @@ public struct AnalysisJob {
         var stopwatch = Stopwatch()
         self.corpus = try corpus(model)
         modelFingerprint = model.checkpoint.fingerprint()
+        tokenizer =
+            settings.measuresTokenErrors
+            ? Result { () throws(TokenizerError) in try Tokenizer(model.checkpoint) } : nil
         loadSeconds = stopwatch.lap()
         self.model = model
         self.device = device
@@ -80,20 +85,16 @@ public struct AnalysisJob {
 
     /// The texts of the tokens, none where the model's tokenizer cannot be read: `warnings` says why.
     private func texts(of ids: [Int32], _ layout: SequenceLayout) -> TokenTexts {
-        let tokenizer = try? Tokenizer(model.checkpoint)
-        return TokenTexts(layout: layout, ids: ids) { try? tokenizer?.decode($0) }
+        guard case .success(let tokenizer) = tokenizer else { return TokenTexts(layout: layout, ids: ids) { _ in nil } }
+        // Ids beyond the vocabulary, which a model may have, stand for no text.
+        return TokenTexts(layout: layout, ids: ids) { try? tokenizer.decode($0) }
     }
 
     /// Why tokens are shown without their texts; nil where they are not.
     private var reasonAgainstTexts: String? {
-        guard settings.measuresTokenErrors else { return nil }
-        do throws(TokenizerError) {
-            _ = try Tokenizer(model.checkpoint)
-            return nil
-        } catch {
-            if case .noTokenizer(let path) = error { return "\(path) has no tokenizer" }
-            return error.description
-        }
+        guard case .failure(let error) = tokenizer else { return nil }
+        if case .noTokenizer(let path) = error { return "\(path) has no tokenizer" }
+        return error.description
     }
 }
 
