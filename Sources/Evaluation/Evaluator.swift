@@ -35,8 +35,7 @@ public struct Evaluator: Sendable {
         head = try forward.outputHead()
         precondition(slabRowCount.map { $0 > 0 } ?? true, "slabs of no rows")
         slabs = tokens.slabs(
-            rowCount: slabRowCount ?? Evaluator.slabRowCount(forward.plan, forward.device, byteCount: nil),
-            laneCount: device.laneCount)
+            rowCount: slabRowCount ?? Evaluator.slabRowCount(forward.plan, forward.device, byteCount: nil))
     }
 
     /// Scores a stream that leaves the last layer; the stream stays as it is.

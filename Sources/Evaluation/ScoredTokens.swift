@@ -36,10 +36,10 @@ public struct ScoredTokens: Sendable {
         self.targets = targets
     }
 
-    /// The scored rows in even runs of at most `limit`, whatever the sequences, with which so many lanes are done soonest.
-    func slabs(rowCount limit: Int, laneCount: Int) -> [ScoredSlab] {
+    /// The scored rows in even runs of at most `limit`, whatever the sequences, which lanes share evenly.
+    func slabs(rowCount limit: Int) -> [ScoredSlab] {
         let fewest = (count + limit - 1) / limit
-        return SlabSharing(laneCount: laneCount).best(fewest: fewest, rowCount: \.rowCount) { slabCount in
+        return SlabSharing(limit: limit).best(fewest: fewest, rowCount: \.rowCount) { slabCount in
             runs(rowCount: max(1, (count + slabCount - 1) / max(1, slabCount)))
         }
     }

@@ -48,7 +48,7 @@ public final class Forward: Sendable {
         for (index, length) in layout.lengths.enumerated() where !(1...model.plan.maximumPositions).contains(length) {
             throw .sequence(index: index, length: length, maximum: model.plan.maximumPositions)
         }
-        slabs = layout.slabs(tokenCount: self.slabTokenCount, laneCount: device.laneCount)
+        slabs = layout.slabs(tokenCount: self.slabTokenCount)
         let capacity = slabs.map { layout.rows(of: $0).count }.max() ?? 0
         let plan = model.plan
         let laneCount = min(device.laneCount, slabs.count)

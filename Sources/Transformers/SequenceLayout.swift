@@ -30,11 +30,11 @@ public struct SequenceLayout: Sendable, Hashable {
         return low
     }
 
-    /// Runs of whole sequences of at most `tokenCount` tokens, with which so many lanes are done soonest; a longer sequence
-    /// is a run of its own.
-    public func slabs(tokenCount: Int, laneCount: Int) -> [Range<Int>] {
+    /// Runs of whole sequences of at most `tokenCount` tokens, which lanes share evenly, however many there are; a longer
+    /// sequence is a run of its own.
+    public func slabs(tokenCount: Int) -> [Range<Int>] {
         let fewest = runs(tokenCount: tokenCount).count
-        return SlabSharing(laneCount: laneCount).best(fewest: fewest, rowCount: { rows(of: $0).count }) { count in
+        return SlabSharing(limit: tokenCount).best(fewest: fewest, rowCount: { rows(of: $0).count }) { count in
             // The smallest limit that gives no more.
             var (low, high) = (1, max(1, tokenCount))
             while low < high {

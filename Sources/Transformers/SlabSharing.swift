@@ -1,12 +1,18 @@
-/// Cuts rows into slabs that lanes share evenly.
+/// Cuts rows into slabs that lanes share evenly, however many there are.
+///
+/// Nothing depends on the device's lanes, so that results do not either: the last digits of a matrix product may depend on
+/// how many rows it has.
 package struct SlabSharing: Sendable {
-    private let laneCount: Int
+    /// Rows that are worth computing at once.
+    private let limit: Int
 
-    package init(laneCount: Int) {
-        precondition(laneCount > 0, "no lanes")
-        self.laneCount = laneCount
+    package init(limit: Int) {
+        precondition(limit > 0, "slabs of no rows")
+        self.limit = limit
     }
 
+    /// Numbers of lanes that are served equally.
+    private static let laneCounts = [1, 2, 4, 8]
     /// What a slab takes beside its rows, in rows: the matrices are brought into the caches anew for each.
     private static let slabCost = 8
     /// Fewer rows are done before another lane has begun.
@@ -15,16 +21,13 @@ package struct SlabSharing: Sendable {
     /// The cut into the fewest slabs, or into some more, with which the lanes are done soonest.
     ///
     /// - Parameter cut: Into at most so many slabs.
-    package func best<Slab>(
-        fewest: Int, rowCount: (Slab) -> Int, cut: (_ count: Int) -> [Slab]
-    ) -> [Slab] {
+    package func best<Slab>(fewest: Int, rowCount: (Slab) -> Int, cut: (_ count: Int) -> [Slab]) -> [Slab] {
         var best = cut(fewest)
         // Of many slabs, the last ones keep no lane waiting for long.
-        guard laneCount > 1, fewest < 8 * laneCount else { return best }
+        guard let laneCount = SlabSharing.laneCounts.max(), fewest < 8 * laneCount else { return best }
+        let total = best.reduce(0) { $0 + rowCount($1) }
+        let most = min(fewest + max(fewest, 2 * laneCount), total / max(SlabSharing.smallestRowCount, limit / 4))
         var bestCost = cost(best.map(rowCount))
-        let most = min(
-            fewest + max(fewest, 2 * (laneCount - 1)),
-            best.reduce(0) { $0 + rowCount($1) } / SlabSharing.smallestRowCount)
         for count in stride(from: fewest + 1, through: most, by: 1) {
             let slabs = cut(count)
             let cost = cost(slabs.map(rowCount))
@@ -33,8 +36,13 @@ package struct SlabSharing: Sendable {
         return best
     }
 
-    /// When the last lane is done, each taking the next slab when it has none.
+    /// When the last lane is done against lanes that never wait, summed over the numbers of lanes.
     private func cost(_ rowCounts: [Int]) -> Int {
+        SlabSharing.laneCounts.reduce(0) { $0 + $1 * cost(rowCounts, laneCount: $1) }
+    }
+
+    /// When the last of so many lanes is done, each taking the next slab when it has none.
+    private func cost(_ rowCounts: [Int], laneCount: Int) -> Int {
         var lanes = [Int](repeating: 0, count: laneCount)
         for rowCount in rowCounts {
             let next = lanes.indices.min { lanes[$0] < lanes[$1] } ?? 0

@@ -59,23 +59,25 @@ struct SmallAnalysis {
 
     /// X and Y of attention's and of the MLP's step in every layer, as an observer sees them.
     func sublayerStreams() throws -> [(site: StepSite, x: [Float], y: [Float])] {
-        // One lane, and so one slab, which holds all tokens: what is seen is the whole stream.
-        let device = Device.host(laneCount: 1)
-        let forward = try Forward(
-            model: model, device: device, layout: layout, slabTokenCount: layout.tokenCount)
+        let forward = try Forward(model: model, device: device, layout: layout)
         var stream = try forward.embed(tokens)
         var streams: [(site: StepSite, x: [Float], y: [Float])] = []
         for layer in 0..<model.plan.layerCount {
             let recorder = Recorder(device: device)
             stream = try forward.apply(layer, to: stream, observer: recorder)
-            streams += recorder.seen.withLock { $0 }
+            for site in [StepSite.attention, .feedForward] {
+                let slabs = recorder.seen.withLock { $0 }.filter { $0.site == site }.sorted {
+                    $0.firstRow < $1.firstRow
+                }
+                streams.append((site, slabs.flatMap(\.x), slabs.flatMap(\.y)))
+            }
         }
         return streams
     }
 
     private final class Recorder: Observer {
         let device: Device
-        let seen = Mutex<[(site: StepSite, x: [Float], y: [Float])]>([])
+        let seen = Mutex<[(site: StepSite, firstRow: Int, x: [Float], y: [Float])]>([])
 
         init(device: Device) { self.device = device }
 
@@ -86,7 +88,9 @@ struct SmallAnalysis {
         ) throws(TransformerError) {
             do throws(ComputeError) {
                 let (x, b) = (try device.floats(of: x), try device.floats(of: contribution))
-                seen.withLock { $0.append((site == .attention ? .attention : .feedForward, x, zip(x, b).map(+))) }
+                seen.withLock {
+                    $0.append((site == .attention ? .attention : .feedForward, rows.lowerBound, x, zip(x, b).map(+)))
+                }
             } catch {
                 throw .compute(error)
             }
