@@ -6,15 +6,14 @@ package struct SlabSharing: Sendable {
     /// Rows that are worth computing at once.
     private let limit: Int
 
-    package init(limit: Int) {
-        precondition(limit > 0, "slabs of no rows")
-        self.limit = limit
-    }
+    package init(limit: Int) { self.limit = limit }
 
     /// Numbers of lanes that are served equally.
     private static let laneCounts = [1, 2, 4, 8]
     /// What a slab takes beside its rows, in rows: the matrices are brought into the caches anew for each.
     private static let slabCost = 8
+    /// Of so many slabs, the last ones keep no lane waiting for long.
+    private static let manySlabs = 64
     /// Fewer rows are done before another lane has begun.
     private static let smallestRowCount = 64
 
@@ -23,10 +22,10 @@ package struct SlabSharing: Sendable {
     /// - Parameter cut: Into at most so many slabs.
     package func best<Slab>(fewest: Int, rowCount: (Slab) -> Int, cut: (_ count: Int) -> [Slab]) -> [Slab] {
         var best = cut(fewest)
-        // Of many slabs, the last ones keep no lane waiting for long.
-        guard let laneCount = SlabSharing.laneCounts.max(), fewest < 8 * laneCount else { return best }
+        guard fewest < SlabSharing.manySlabs else { return best }
         let total = best.reduce(0) { $0 + rowCount($1) }
-        let most = min(fewest + max(fewest, 2 * laneCount), total / max(SlabSharing.smallestRowCount, limit / 4))
+        let most = min(
+            max(2 * fewest, SlabSharing.manySlabs / 4), total / max(SlabSharing.smallestRowCount, limit / 4))
         var bestCost = cost(best.map(rowCount))
         for count in stride(from: fewest + 1, through: most, by: 1) {
             let slabs = cut(count)
