@@ -35,6 +35,8 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
         // PyTorch's archives are ZIP files: zlib checks their records, and unpacks those that other programs deflated.
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        // Models are named by their SHA-256, and one of 14 GB is hashed in seconds by the processor's instructions for it.
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         // Regular expressions with Unicode classes and lookahead, compiled to machine code, with limits on their work.
         .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
         // The seam to the kernel libraries, which are built by CMake and opened at run time.
@@ -42,7 +44,7 @@ let package = Package(
         room("Tensors"),
         room("Compute", "Tensors", "COpenBLAS", "CKernels"),
         room("LinearAlgebra", "Compute", "Tensors"),
-        room("Checkpoints", "Tensors", "CZlib"),
+        room("Checkpoints", "Tensors", "COpenSSL", "CZlib"),
         room("Tokenizers", "Checkpoints", "CPCRE2"),
         room("Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
         room("Linearity", "Transformers", "Checkpoints", "LinearAlgebra", "Compute", "Tensors"),
