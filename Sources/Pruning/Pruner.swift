@@ -51,7 +51,8 @@ public struct Pruner: Sendable {
 
     /// Checks that the layers can be cut in this way.
     ///
-    /// - Parameter tokens: What fits are made on; nil where that is not known yet.
+    /// - Parameter tokens: What fits are made on, which have to be enough, and to leave enough memory; nil where they are
+    ///   not known yet.
     /// - Throws: `PruningError`.
     public func check(_ layers: CutLayers, tokens: TokenBatch? = nil) throws(PruningError) {
         if mode == .merge {
@@ -61,7 +62,10 @@ public struct Pruner: Sendable {
         if site != .layer, let layer = layers.cut.first(where: { !model.plan.layers[$0].linearSites.isEmpty }) {
             throw .linearLayer(layer)
         }
-        if let tokens { try fit.check(mode, tokens, width: model.plan.width) }
+        if let tokens, mode != .remove {
+            try fit.check(mode, tokens, width: model.plan.width)
+            _ = try memory(tokens.layout, layers)
+        }
     }
 
     /// Cuts the layers.

@@ -87,6 +87,14 @@ public enum PruningError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether it is only that no map could be fitted, for the tokens or for the memory.
+    var isOfFit: Bool {
+        switch self {
+        case .map, .linearity(.memory): true
+        default: false
+        }
+    }
+
     private static func prefix(_ place: String) -> String { place.isEmpty ? "" : "\(place): " }
 }
 

@@ -74,7 +74,7 @@ public struct PruningJob {
         _ layers: CutLayers, curve: [CutLayers], progress: Progress,
         write: ((ModelEdit) throws -> DecoderModel)?
     ) throws -> Outcome {
-        // Before anything is computed: is there enough to fit on?
+        // Before anything is computed: is there enough to fit on, and the memory for it?
         try pruner.check(layers, tokens: corpus.fit)
         progress("the whole model on held-out tokens", nil)
         let judge = try ModelJudge(
@@ -154,9 +154,9 @@ public struct PruningJob {
                     points.append(CurvePoint(mode: mode, layers: layers, evaluation: evaluation))
                 } catch PruningError.normBehind, PruningError.nothingBefore {
                     // There is no such model: the curve of this mode has no point here.
-                } catch PruningError.map(let error, let place) {
+                } catch let error as PruningError where error.isOfFit {
                     // The model that was asked for is not to be lost for want of one to compare it with.
-                    gaps[mode] = "\(PruningError.map(error, place: place))"
+                    gaps[mode] = "\(error)"
                 }
             }
         }

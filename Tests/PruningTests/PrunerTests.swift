@@ -190,4 +190,21 @@ struct PrunerTests {
         }
         #expect("\(try #require(error))".contains("tokens"))
     }
+
+    @Test("too little memory for a fit is refused before anything is computed", arguments: PruningMode.allCases)
+    func tooLittleMemory(mode: PruningMode) throws {
+        let fixture = try PruningFixture("smollm3/plain")
+        let layers = try CutLayers([1..<2], layerCount: fixture.model.plan.layerCount)
+        let pruner = Pruner(
+            model: fixture.model, device: fixture.device, mode: mode, memoryByteCount: 1000)
+        // Layers that are left out only take none.
+        if mode == .remove { return try pruner.check(layers, tokens: fixture.corpus.fit) }
+        let job = PruningJob(model: fixture.model, device: fixture.device, pruner: pruner, corpus: fixture.corpus)
+        var stages: [String] = []
+        let error = #expect(throws: PruningError.self) {
+            _ = try job.run(layers, curve: [], progress: { stage, _ in stages.append(stage) }, write: nil)
+        }
+        #expect("\(try #require(error))".contains("give a larger --memory"))
+        #expect(stages.isEmpty)
+    }
 }
