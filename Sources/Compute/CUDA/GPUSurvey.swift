@@ -10,7 +10,7 @@ public enum GPUSurvey {
             return infos.enumerated().map { describe($0.offset, $0.element) }
                 + infos.prefix(1).map { "kernels \(library.path); \(versions($0))" }
         } catch .kernelLibrary {
-            return ["none can be used: there is no kernel library for GPUs; --device cuda says where it was looked for"]
+            return ["none can be used: no kernel library for GPUs could be opened; --device cuda says which, and why"]
         } catch {
             return ["none: \(error)"]
         }
