@@ -47,12 +47,17 @@ public struct FileFingerprint {
     ///
     /// - Parameter releases: Whether their pages are given back.
     static func digests(of pieces: [Piece], releases: Bool) -> [[UInt8]] {
+        @Sendable func digest(_ piece: Piece) -> [UInt8] {
+            let digest = unsafe SHA256.digest(of: UnsafeRawBufferPointer(rebasing: piece.file.bytes[piece.range]))
+            if releases { piece.file.release(piece.range) }
+            return digest
+        }
+        // So few bytes are hashed before another thread has begun.
+        if pieces.reduce(0, { $0 + $1.range.count }) < pieceByteCount { return pieces.map(digest) }
         let digests = Mutex([[UInt8]](repeating: [], count: pieces.count))
         DispatchQueue.concurrentPerform(iterations: pieces.count) { index in
-            let (file, range) = pieces[index]
-            let digest = unsafe SHA256.digest(of: UnsafeRawBufferPointer(rebasing: file.bytes[range]))
-            if releases { file.release(range) }
-            digests.withLock { $0[index] = digest }
+            let result = digest(pieces[index])
+            digests.withLock { $0[index] = result }
         }
         return digests.withLock { $0 }
     }
