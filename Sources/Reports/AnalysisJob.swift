@@ -11,28 +11,17 @@ public struct AnalysisJob {
     public let device: Device
     public let settings: Analysis.Settings
     public let corpus: Corpus
-    public let program: Program
+    public let program: Computation.Program
     private let modelFingerprint: String
     /// What tells the texts of tokens; nil where they are not wanted.
     private let tokenizer: Result<Tokenizer, TokenizerError>?
     private let loadSeconds: Double
 
-    /// The program that measures.
-    public struct Program: Sendable {
-        public var version: String
-        public var gitRevision: String?
-
-        public init(version: String, gitRevision: String?) {
-            self.version = version
-            self.gitRevision = gitRevision
-        }
-    }
-
     /// Reads the corpus and every byte of the model, for its fingerprint.
     ///
     /// - Throws: What `corpus` throws.
     public init(
-        model: DecoderModel, device: Device, settings: Analysis.Settings, program: Program,
+        model: DecoderModel, device: Device, settings: Analysis.Settings, program: Computation.Program,
         corpus: (DecoderModel) throws -> Corpus
     ) throws {
         var stopwatch = Stopwatch()
@@ -71,7 +60,10 @@ public struct AnalysisJob {
                 .run(tokens: ids, layout: layout, store: unfinished, progress: progress)
             let profile = Profile(
                 model: Profile.Model(model, fingerprint: modelFingerprint), corpus: Profile.Corpus(corpus),
-                run: describe(seconds: stopwatch.lap(), unfinished), result: result,
+                run: Computation(
+                    on: device, computeType: settings.computeType, totalSeconds: loadSeconds + stopwatch.lap(),
+                    loadSeconds: loadSeconds, program: program),
+                resumptionCount: unfinished.resumptionCount, settings: resultSettings, result: result,
                 texts: settings.measuresTokenErrors ? texts(of: ids, layout) : nil)
             try alongside(profile, ids)
             try folder.write(profile)
@@ -110,7 +102,9 @@ extension AnalysisJob {
     }
 
     /// What decides the results whatever the model and its tokens are; the compute type may follow the model.
-    static func commonSettings(_ settings: Analysis.Settings, _ device: Device, _ program: Program) -> JSONObject {
+    static func commonSettings(_ settings: Analysis.Settings, _ device: Device, _ program: Computation.Program)
+        -> JSONObject
+    {
         [
             "folds": .integer(settings.foldCount), "skip_tokens": .integer(settings.skippedTokenCount),
             "layers": settings.layers.map { .string("\($0.lowerBound):\($0.upperBound)") } ?? .null,
@@ -145,16 +139,6 @@ extension AnalysisJob {
 }
 
 // MARK: What the profile says of it
-
-extension AnalysisJob {
-    private func describe(seconds: Double, _ unfinished: UnfinishedAnalysis) -> Profile.Run {
-        Profile.Run(
-            device: device.name, computeType: settings.computeType.rawValue, laneCount: device.laneCount,
-            library: device.libraryDescription, totalSeconds: loadSeconds + seconds, loadSeconds: loadSeconds,
-            peakResidentByteCount: HostResources.peakResidentByteCount(), version: program.version,
-            gitRevision: program.gitRevision, resumptionCount: unfinished.resumptionCount, settings: resultSettings)
-    }
-}
 
 extension Profile.Model {
     public init(_ model: DecoderModel, fingerprint: String) {

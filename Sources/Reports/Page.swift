@@ -10,7 +10,7 @@ extension Profile {
                 PageFrame.section("linearity", "Linearity over depth", figures(scoreFigures())),
                 PageFrame.section("contribution", "What each layer adds", figures(contributionFigures())),
                 tokenErrorSections(), PageFrame.section("table", "Figures", tables()),
-                PageFrame.section("settings", "How it was measured", settings()),
+                PageFrame.section("settings", "How it was measured", circumstances()),
             ])
     }
 
@@ -120,7 +120,7 @@ extension Profile {
     }
 
     /// Everything of profile.json but the views.
-    private func settings() -> String {
+    private func circumstances() -> String {
         let object = json().object ?? JSONObject()
         let rows = object.members.filter { $0.key != "views" }.flatMap { Profile.flattened($0.value, $0.key) }
         return "<dl>"

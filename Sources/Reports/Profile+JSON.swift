@@ -15,28 +15,26 @@ extension Profile {
     }
 
     private func runJSON() -> JSON {
-        [
-            "device": .string(run.device), "compute_type": .string(run.computeType),
-            "folds": .integer(result.folds.foldCount),
-            "fold_boundaries": .array(result.folds.boundaries.map(JSON.integer)),
-            "seconds": [
-                "total": .number(run.totalSeconds), "load": .number(run.loadSeconds),
-                "forward": .number(result.seconds.forward), "moments": .number(result.seconds.moments),
-                "solve": .number(result.seconds.solve), "token_errors": .number(result.seconds.tokenErrors),
+        let (memory, seconds) = (result.memory, result.seconds)
+        return run.json(
+            [
+                ("folds", .integer(result.folds.foldCount)),
+                ("fold_boundaries", .array(result.folds.boundaries.map(JSON.integer))),
+                ("settings", .object(settings)), ("resumptions", .integer(resumptionCount)),
+                ("tokens_per_second", .number(tokensPerSecond)),
+                (
+                    "memory",
+                    [
+                        "budget_bytes": .integer(memory.budgetByteCount), "planned_bytes": .integer(memory.byteCount),
+                        "stream_bytes": .integer(memory.streamByteCount),
+                        "stream": .string(memory.placement.rawValue), "slab_tokens": .integer(memory.slabTokenCount),
+                    ]
+                ),
             ],
-            "tokens_per_second": .number(tokensPerSecond),
-            "peak_resident_bytes": .integer(run.peakResidentByteCount),
-            "memory": [
-                "budget_bytes": .integer(result.memory.budgetByteCount),
-                "planned_bytes": .integer(result.memory.byteCount),
-                "stream_bytes": .integer(result.memory.streamByteCount),
-                "stream": .string(result.memory.placement.rawValue),
-                "slab_tokens": .integer(result.memory.slabTokenCount),
-            ],
-            "lanes": .integer(run.laneCount), "library": .string(run.library), "version": .string(run.version),
-            "resumptions": .integer(run.resumptionCount),
-            "settings": .object(run.settings), "git_revision": run.gitRevision.map(JSON.string) ?? .null,
-        ]
+            seconds: [
+                ("forward", .number(seconds.forward)), ("moments", .number(seconds.moments)),
+                ("solve", .number(seconds.solve)), ("token_errors", .number(seconds.tokenErrors)),
+            ])
     }
 
     private func viewJSON(_ index: Int) -> JSON {

@@ -22,10 +22,12 @@ extension Profile {
         }
         let views = try file.required("views").elements()
         guard !views.isEmpty else { throw file.wrong("a profile with a view", found: "one without") }
+        let run = try file.required("run")
         self.init(
             model: try Model(file.required("model")), corpus: try Corpus(file.required("corpus")),
-            run: try Run(file.required("run")),
-            result: try Analysis.Result(views, run: file.required("run")))
+            run: try Computation(run), resumptionCount: try run.member("resumptions")?.count() ?? 0,
+            settings: run.member("settings")?.value.object ?? JSONObject(), result: try Analysis.Result(views, run: run)
+        )
         for view in views {
             try readContexts(view)
             excerpts.append(try Profile.excerpts(view))
@@ -165,20 +167,6 @@ extension Profile.Corpus {
             askedTokenCount: try corpus.member("tokens_asked")?.count(),
             fingerprint: try corpus.required("fingerprint").string(), seed: try corpus.member("seed")?.count(),
             hasBeginningOfSequence: corpus.member("bos")?.value.bool)
-    }
-}
-
-extension Profile.Run {
-    fileprivate init(_ run: JSONReader) throws(ProfileError) {
-        let seconds = try run.required("seconds")
-        self.init(
-            device: try run.required("device").string(), computeType: try run.required("compute_type").string(),
-            laneCount: try run.required("lanes").count(), library: try run.required("library").string(),
-            totalSeconds: try seconds.required("total").number(), loadSeconds: try seconds.required("load").number(),
-            peakResidentByteCount: try run.required("peak_resident_bytes").count(),
-            version: try run.required("version").string(), gitRevision: try run.member("git_revision")?.string(),
-            resumptionCount: try run.member("resumptions")?.count() ?? 0,
-            settings: run.member("settings")?.value.object ?? JSONObject())
     }
 }
 

@@ -5,7 +5,11 @@ public import Linearity
 public struct Profile: Sendable {
     public var model: Model
     public var corpus: Corpus
-    public var run: Run
+    public var run: Computation
+    /// How often the analysis was taken up again after an interruption.
+    public var resumptionCount: Int
+    /// Everything that decides the results, by name.
+    public var settings: JSONObject
     public var result: Analysis.Result
     /// The worst tokens of all steps, by packed row.
     public var contexts: [Int: TokenContext] = [:]
@@ -77,46 +81,16 @@ public struct Profile: Sendable {
         }
     }
 
-    public struct Run: Sendable {
-        public var device: String
-        public var computeType: String
-        public var laneCount: Int
-        /// The matrix library and the kernel set it chose.
-        public var library: String
-        public var totalSeconds: Double
-        public var loadSeconds: Double
-        public var peakResidentByteCount: Int
-        public var version: String
-        public var gitRevision: String?
-        /// How often the analysis was taken up again after an interruption.
-        public var resumptionCount: Int
-        /// Everything that decides the results, by name.
-        public var settings: JSONObject
-
-        public init(
-            device: String, computeType: String, laneCount: Int, library: String, totalSeconds: Double,
-            loadSeconds: Double, peakResidentByteCount: Int, version: String, gitRevision: String?,
-            resumptionCount: Int = 0, settings: JSONObject = JSONObject()
-        ) {
-            self.device = device
-            self.computeType = computeType
-            self.laneCount = laneCount
-            self.library = library
-            self.totalSeconds = totalSeconds
-            self.loadSeconds = loadSeconds
-            self.peakResidentByteCount = peakResidentByteCount
-            self.version = version
-            self.gitRevision = gitRevision
-            self.resumptionCount = resumptionCount
-            self.settings = settings
-        }
-    }
-
     /// - Parameter texts: The tokens that were measured; nil where nothing is to be told of single tokens.
-    public init(model: Model, corpus: Corpus, run: Run, result: Analysis.Result, texts: TokenTexts? = nil) {
+    public init(
+        model: Model, corpus: Corpus, run: Computation, resumptionCount: Int = 0, settings: JSONObject = JSONObject(),
+        result: Analysis.Result, texts: TokenTexts? = nil
+    ) {
         self.model = model
         self.corpus = corpus
         self.run = run
+        self.resumptionCount = resumptionCount
+        self.settings = settings
         self.result = result
         guard let texts else { return }
         contexts = texts.contexts(result.views)

@@ -58,7 +58,7 @@ public struct Sweep: Sendable {
     ///
     /// - Throws: `ResultFolderError` that names a checkpoint whose results are others, and what differs.
     public func requireSame(
-        _ settings: Analysis.Settings, _ device: Device, _ program: AnalysisJob.Program
+        _ settings: Analysis.Settings, _ device: Device, _ program: Computation.Program
     ) throws(ResultFolderError) {
         if begins || !ResultFolder.exists(path) { return }
         let common = AnalysisJob.commonSettings(settings, device, program)

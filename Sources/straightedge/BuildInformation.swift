@@ -5,8 +5,8 @@ import Reports
 /// Where this program was built from.
 enum BuildInformation {
     /// What results say of the program that measured them.
-    static var program: AnalysisJob.Program {
-        AnalysisJob.Program(version: Version.current, gitRevision: gitRevision)
+    static var program: Computation.Program {
+        Computation.Program(version: Version.current, gitRevision: gitRevision)
     }
 
     /// The git revision: from the file `revision` of the bundle, or from the checkout that holds the build folder; nil

@@ -43,8 +43,8 @@ enum SmallProfile {
                 askedTokenCount: nil, fingerprint: "c0", seed: nil, hasBeginningOfSequence: false),
             run: .init(
                 device: "host", computeType: "f32", laneCount: 2, library: "OpenBLAS", totalSeconds: 1.5,
-                loadSeconds: 0.25, peakResidentByteCount: 1 << 20, version: "1", gitRevision: nil,
-                settings: ["folds": 5, "site": "layer"]),
+                loadSeconds: 0.25, peakResidentByteCount: 1 << 20, program: .init(version: "1", gitRevision: nil)),
+            settings: ["folds": 5, "site": "layer"],
             result: Analysis.Result(
                 views: views, folds: FoldLayout(layout: layout, foldCount: 2),
                 memory: MemoryPlan(

@@ -77,7 +77,7 @@ struct SweepTests {
         let first = try run(again, failing: "step10")
         #expect(first.new == ["step5"] && first.old == ["step1"] && first.failures == ["step10"], "\(first.reasons)")
         #expect(first.report?.checkpoints.map(\.name) == ["step1", "step5"])
-        #expect(first.report?.comparison.runs.map(\.profile.run.resumptionCount) == [0, 1])
+        #expect(first.report?.comparison.runs.map(\.profile.resumptionCount) == [0, 1])
         #expect(place.names(in: "out") == ["layers.csv", "step1", "step5", "sweep.csv", "sweep.html"])
         let second = try run(again)
         #expect(second.new == ["step10"] && second.old == ["step1", "step5"] && second.failures.isEmpty)
@@ -188,7 +188,7 @@ struct SweepTests {
 
     private struct Interrupted: Error {}
 
-    private static let program = AnalysisJob.Program(version: "1", gitRevision: nil)
+    private static let program = Computation.Program(version: "1", gitRevision: nil)
 
     private static var settings: Analysis.Settings {
         var settings = Analysis.Settings()

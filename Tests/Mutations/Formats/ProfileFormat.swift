@@ -80,8 +80,8 @@ struct ProfileFormat: InputFormat {
                 fingerprint: "c", seed: 0, hasBeginningOfSequence: true),
             run: .init(
                 device: "host", computeType: "f32", laneCount: 2, library: "OpenBLAS", totalSeconds: 1,
-                loadSeconds: 0.5, peakResidentByteCount: 1 << 20, version: "1", gitRevision: "0",
-                settings: ["folds": 5]),
+                loadSeconds: 0.5, peakResidentByteCount: 1 << 20, program: .init(version: "1", gitRevision: "0")),
+            settings: ["folds": 5],
             result: Analysis.Result(
                 views: views, folds: FoldLayout(layout: layout, foldCount: 2), memory: memory, seconds: .init()),
             texts: hasErrors ? TokenTexts(layout: layout, ids: Array(0..<8)) { "<\($0.count)>" } : nil)
