@@ -6,9 +6,14 @@ import COpenSSL
 @safe public struct SHA256: ~Copyable {
     private let context: OpaquePointer
 
+    /// Of a context of our own, since the machine's openssl.cnf may leave OpenSSL without digests. Kept to the end.
+    nonisolated(unsafe) private static let algorithm = unsafe EVP_MD_fetch(OSSL_LIB_CTX_new(), "SHA256", nil)
+
+    /// Ends the program where there is no memory for it, as arrays do: nothing else can fail.
     public init() {
-        guard let context = unsafe EVP_MD_CTX_new(), unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
-            fatalError("OpenSSL has no SHA-256, or no memory for it")
+        guard let context = unsafe EVP_MD_CTX_new(), unsafe EVP_DigestInit_ex(context, SHA256.algorithm, nil) == 1
+        else {
+            fatalError("no memory for a SHA-256 digest")
         }
         unsafe self.context = context
     }
